@@ -3,4 +3,5 @@
 //! No terminal, no process-wide state, no printing: roles and commands live in `caur-daemon`, the
 //! console in `caur-tui`. `docs/ARCHITECTURE.md` says which module may use which.
 
+pub mod config;
 pub mod model;
