@@ -6,10 +6,12 @@
 
 mod farm;
 mod ids;
+mod job;
 mod manifest;
 
 pub use farm::{ExtraRepo, FarmConfig, PublishedPackage, SourceSettings, TargetSettings, UploadEndpoint};
 pub use ids::{
     Arch, BuildClass, BuilderName, CommitId, IdError, JobId, Pkgbase, Pkgname, SourceRepo, Target, TargetRepo,
 };
+pub use job::{BuildOutcome, BuilderStatus, Job, JobRequest, JobState, LeaseToken, Phase, UnknownState};
 pub use manifest::{Manifest, ManifestFile};

@@ -1,0 +1,313 @@
+//! A job: one pkgbase to build for one target, from submission to its final state.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{BuildClass, BuilderName, CommitId, JobId, Pkgbase, SourceRepo, Target};
+
+/// What somebody asks to be built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRequest {
+    /// Where the packages are published.
+    pub target: Target,
+    /// Which repository of package folders holds the PKGBUILD.
+    pub source: SourceRepo,
+    /// The folder and pkgbase.
+    pub pkgbase: Pkgbase,
+    /// Which builders may take it.
+    pub class: BuildClass,
+    /// Names that its packages satisfy: pkgnames and provides.
+    pub names: Vec<String>,
+    /// Names that must be there before it is built.
+    pub needs: Vec<String>,
+    /// The commit to build; none: the head of the branch.
+    pub build_commit: Option<CommitId>,
+    /// The commit that gets the status, `SHA[:PIPELINE_ID]`; not what is built.
+    pub status_commit: Option<String>,
+    /// A pacman mirror that the build container tries first.
+    pub arch_mirror: Option<String>,
+}
+
+impl JobRequest {
+    /// What at most one current job exists for, as `TARGET/ARCH/PKGBASE`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.target, self.pkgbase)
+    }
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobState {
+    /// Its dependencies are not published yet.
+    Waiting,
+    /// A builder may claim it.
+    Ready,
+    /// An infrastructure failure struck; it is ready again after a pause.
+    Backoff,
+    /// A dependency failed and the target lacks its packages.
+    Blocked,
+    /// A builder holds its lease.
+    Building,
+    /// Its packages lie in the landing zone.
+    Uploaded,
+    /// A database daemon holds its lease.
+    Publishing,
+    /// Published.
+    Succeeded,
+    /// The target holds this version already.
+    AlreadyBuilt,
+    /// The package asked not to be built now.
+    Skipped,
+    /// The build failed, or its packages were refused.
+    Failed,
+    /// The build took too long.
+    TimedOut,
+    /// The build needed more memory than it was given.
+    OutOfMemory,
+    /// Somebody, or a newer request, ended it.
+    Canceled,
+    /// The farm failed it: too many infrastructure failures.
+    InfrastructureFailed,
+}
+
+impl JobState {
+    /// Every state, in the order of a job's life.
+    pub const ALL: [Self; 15] = [
+        Self::Waiting,
+        Self::Ready,
+        Self::Backoff,
+        Self::Blocked,
+        Self::Building,
+        Self::Uploaded,
+        Self::Publishing,
+        Self::Succeeded,
+        Self::AlreadyBuilt,
+        Self::Skipped,
+        Self::Failed,
+        Self::TimedOut,
+        Self::OutOfMemory,
+        Self::Canceled,
+        Self::InfrastructureFailed,
+    ];
+
+    /// The state's name in Redis, in JSON and on screen.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Ready => "ready",
+            Self::Backoff => "backoff",
+            Self::Blocked => "blocked",
+            Self::Building => "building",
+            Self::Uploaded => "uploaded",
+            Self::Publishing => "publishing",
+            Self::Succeeded => "succeeded",
+            Self::AlreadyBuilt => "already-built",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::OutOfMemory => "out-of-memory",
+            Self::Canceled => "canceled",
+            Self::InfrastructureFailed => "infrastructure-failed",
+        }
+    }
+
+    /// Whether nothing happens to the job any more.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Waiting
+            | Self::Ready
+            | Self::Backoff
+            | Self::Blocked
+            | Self::Building
+            | Self::Uploaded
+            | Self::Publishing => false,
+            Self::Succeeded
+            | Self::AlreadyBuilt
+            | Self::Skipped
+            | Self::Failed
+            | Self::TimedOut
+            | Self::OutOfMemory
+            | Self::Canceled
+            | Self::InfrastructureFailed => true,
+        }
+    }
+
+    /// Whether a dependant may go on after this final state.
+    #[must_use]
+    pub fn satisfies_dependants(self) -> bool {
+        matches!(self, Self::Succeeded | Self::AlreadyBuilt | Self::Skipped)
+    }
+
+    /// Whether the job is still in the queue: nobody holds it, and a newer request changes it in place.
+    #[must_use]
+    pub fn is_queued(self) -> bool {
+        matches!(self, Self::Waiting | Self::Ready | Self::Backoff | Self::Blocked)
+    }
+
+    /// Whether somebody holds a lease on it.
+    #[must_use]
+    pub fn is_leased(self) -> bool {
+        matches!(self, Self::Building | Self::Publishing)
+    }
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A text that names no job state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown job state {0:?}")]
+pub struct UnknownState(pub String);
+
+impl FromStr for JobState {
+    type Err = UnknownState;
+
+    fn from_str(text: &str) -> Result<Self, UnknownState> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| UnknownState(text.to_owned()))
+    }
+}
+
+/// What a builder is doing with a job it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Fetching the source repository and checking it out.
+    Fetch,
+    /// Preparing directories and the image.
+    Prepare,
+    /// The container runs.
+    Build,
+    /// Packages are on their way to the landing zone.
+    Upload,
+}
+
+impl Phase {
+    /// The phase's name in Redis, in JSON and on screen.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Prepare => "prepare",
+            Self::Build => "build",
+            Self::Upload => "upload",
+        }
+    }
+}
+
+/// A job as the queue holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its identifier, also the timestamp of its log.
+    pub id: JobId,
+    /// What was asked for.
+    #[serde(flatten)]
+    pub request: JobRequest,
+    /// Where it stands.
+    pub state: JobState,
+    /// How many times it was claimed for building.
+    pub attempt: u32,
+    /// Who holds it, or built it last.
+    pub builder: Option<String>,
+    /// What the builder is doing.
+    pub phase: Option<String>,
+    /// Why it is in this state, in words.
+    pub reason: Option<String>,
+    /// Who asked for it.
+    pub requested_by: String,
+    /// Jobs that it waits for.
+    pub waits_for: Vec<JobId>,
+    /// Expected seconds of its own build.
+    pub expected: u64,
+    /// Expected seconds of the longest chain of jobs that starts with it.
+    pub chain: u64,
+    /// The commit that was built.
+    pub built_commit: Option<CommitId>,
+    /// Files that were published.
+    pub packages: Vec<String>,
+    /// Milliseconds since 1970 at which it entered its state.
+    pub since: u64,
+    /// Milliseconds since 1970 at which the last attempt was claimed.
+    pub started: Option<u64>,
+    /// Milliseconds since 1970 at which it became final.
+    pub finished: Option<u64>,
+}
+
+/// Proof that its holder may write about one attempt of a job; an older one is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseToken {
+    /// The job.
+    pub job: JobId,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Random; tells this lease from one that a restored older Redis hands out again.
+    pub nonce: String,
+}
+
+/// How a build ended, in the terms that decide what happens next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BuildOutcome {
+    /// Packages were built and uploaded.
+    Built,
+    /// makepkg found this version in the repository.
+    AlreadyBuilt,
+    /// The package asked to be skipped.
+    Skipped,
+    /// The package does not build.
+    Failed,
+    /// Time ran out.
+    TimedOut,
+    /// Memory ran out.
+    OutOfMemory,
+    /// The queue asked to stop.
+    Canceled,
+    /// Not the package's fault: engine, network, disk, container gone.
+    Infrastructure,
+    /// The builder shuts down and hands the job back.
+    Released,
+}
+
+impl BuildOutcome {
+    /// The outcome's name in Redis.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Built => "built",
+            Self::AlreadyBuilt => "already-built",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::OutOfMemory => "out-of-memory",
+            Self::Canceled => "canceled",
+            Self::Infrastructure => "infrastructure",
+            Self::Released => "released",
+        }
+    }
+}
+
+/// A builder as the queue knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuilderStatus {
+    /// Its name.
+    pub name: BuilderName,
+    /// The highest class it takes; none: only jobs for its name.
+    pub class: Option<u32>,
+    /// The version of its program.
+    pub version: String,
+    /// Milliseconds since 1970 of its last sign of life.
+    pub last_seen: u64,
+    /// The job that it holds.
+    pub job: Option<JobId>,
+}
