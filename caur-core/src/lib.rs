@@ -3,4 +3,7 @@
 //! No terminal, no process-wide state, no printing: roles and commands live in `caur-daemon`, the
 //! console in `caur-tui`. `docs/ARCHITECTURE.md` says which module may use which.
 
+pub mod link;
 pub mod model;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
