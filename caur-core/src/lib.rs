@@ -4,4 +4,8 @@
 //! console in `caur-tui`. `docs/ARCHITECTURE.md` says which module may use which.
 
 pub mod config;
+pub mod link;
 pub mod model;
+pub mod queue;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -1,0 +1,229 @@
+//! Checks the queue's invariants, which stand at the top of `scripts/lib.lua`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use redis::Pipeline;
+
+use super::{JobFilter, Queue, QueueError, keys};
+use crate::model::{BuildClass, Job, JobId, JobState};
+
+/// An invariant that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation(pub String);
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Queue {
+    /// Checks every invariant; an empty answer means that the queue is sound. For a queue at rest: it reads in
+    /// several steps.
+    ///
+    /// # Errors
+    /// [`QueueError`] when Redis is out of reach or holds something unreadable.
+    pub async fn audit(&self) -> Result<Vec<Violation>, QueueError> {
+        let jobs: BTreeMap<JobId, Job> = self
+            .jobs(JobFilter {
+                finished: usize::MAX >> 1,
+            })
+            .await?
+            .into_iter()
+            .map(|job| (job.id, job))
+            .collect();
+        let mut found = Findings(Vec::new());
+        self.check_membership(&jobs, &mut found).await?;
+        self.check_live(&jobs, &mut found).await?;
+        self.check_edges(&jobs, &mut found).await?;
+        Ok(found.0)
+    }
+
+    /// Each state's jobs, and only those, stand in the sets that belong to it.
+    async fn check_membership(
+        &self,
+        jobs: &BTreeMap<JobId, Job>,
+        found: &mut Findings,
+    ) -> Result<(), QueueError> {
+        let mut pipeline = Pipeline::new();
+        for set in [keys::ACTIVE, keys::FINISHED, keys::LEASES, keys::BACKOFF] {
+            pipeline.zrange(set, 0, -1);
+        }
+        let sets: Vec<Vec<u64>> = self.pipeline("audit the queue", &pipeline).await?;
+        let names = ["active", "finished", "leases", "backoff"];
+        let belongs: [fn(JobState) -> bool; 4] = [
+            |state| !state.is_final(),
+            JobState::is_final,
+            JobState::is_leased,
+            |state| state == JobState::Backoff,
+        ];
+        for ((name, set), belongs) in names.into_iter().zip(sets).zip(belongs) {
+            found.compare(name, ids(set), jobs, |job| belongs(job.state));
+        }
+
+        let mut groups: BTreeSet<String> = jobs.values().map(|job| group(&job.request.class)).collect();
+        let classes: Vec<String> = self
+            .query(
+                "audit the queue",
+                redis::cmd("ZRANGE").arg("{caur}:queue:classes").arg(0).arg(-1),
+            )
+            .await?;
+        groups.extend(classes.iter().cloned());
+        for name in &groups {
+            let mut pipeline = Pipeline::new();
+            pipeline
+                .zrange(keys::ready(name, "chain"), 0, -1)
+                .zrange(keys::ready(name, "short"), 0, -1);
+            let (chain, short): (Vec<u64>, Vec<u64>) = self.pipeline("audit the queue", &pipeline).await?;
+            if !chain.is_empty() && !name.starts_with('@') && !classes.contains(name) {
+                found.add(format!("class {name} has ready jobs and is not in classes"));
+            }
+            for (order, set) in [("chain", chain), ("short", short)] {
+                found.compare(&format!("ready:{name}:{order}"), ids(set), jobs, |job| {
+                    job.state == JobState::Ready && group(&job.request.class) == *name
+                });
+            }
+        }
+
+        let targets: BTreeSet<String> = jobs.values().map(|job| job.request.target.to_string()).collect();
+        for target in targets {
+            let set: Vec<u64> = self
+                .query(
+                    "audit the queue",
+                    redis::cmd("ZRANGE").arg(keys::uploads(&target)).arg(0).arg(-1),
+                )
+                .await?;
+            found.compare(&format!("uploads:{target}"), ids(set), jobs, |job| {
+                job.state == JobState::Uploaded && job.request.target.to_string() == target
+            });
+        }
+        Ok(())
+    }
+
+    /// `live` names the newest job of every package that has one, and the expected work adds up.
+    async fn check_live(&self, jobs: &BTreeMap<JobId, Job>, found: &mut Findings) -> Result<(), QueueError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.hgetall(keys::LIVE).get(keys::WORK);
+        let (live, work): (BTreeMap<String, u64>, Option<i64>) =
+            self.pipeline("audit the queue", &pipeline).await?;
+        let newest: BTreeMap<String, u64> = jobs
+            .values()
+            .filter(|job| !job.state.is_final())
+            .map(|job| (job.request.key(), job.id.0))
+            .collect();
+        if live != newest {
+            found.add(format!(
+                "live is {live:?}, the newest unfinished jobs are {newest:?}"
+            ));
+        }
+        let expected: u64 = jobs
+            .values()
+            .filter(|job| job.state.is_queued() || job.state == JobState::Building)
+            .map(|job| job.expected)
+            .sum();
+        if i128::from(work.unwrap_or(0)) != i128::from(expected) {
+            found.add(format!("work is {work:?}, the jobs add up to {expected}"));
+        }
+        let mut queued: HashMap<String, JobId> = HashMap::new();
+        for job in jobs
+            .values()
+            .filter(|job| job.state.is_queued() || job.state == JobState::Building)
+        {
+            if job.state.is_queued()
+                && let Some(other) = queued.insert(job.request.key(), job.id)
+            {
+                found.add(format!(
+                    "{} is queued twice, as {other} and {}",
+                    job.request.key(),
+                    job.id
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Both ends of an edge know of it, nothing waits in vain, and nothing is ready too early.
+    async fn check_edges(&self, jobs: &BTreeMap<JobId, Job>, found: &mut Findings) -> Result<(), QueueError> {
+        let mut pipeline = Pipeline::new();
+        for id in jobs.keys() {
+            pipeline.smembers(keys::dependants(*id));
+        }
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let dependants: Vec<BTreeSet<u64>> = self.pipeline("audit the queue", &pipeline).await?;
+        let backward: BTreeSet<(JobId, JobId)> = jobs
+            .keys()
+            .zip(dependants)
+            .flat_map(|(id, set)| set.into_iter().map(|dependant| (JobId(dependant), *id)))
+            .collect();
+        let forward: BTreeSet<(JobId, JobId)> = jobs
+            .values()
+            .flat_map(|job| job.waits_for.iter().map(|on| (job.id, *on)))
+            .collect();
+        for (job, on) in forward.symmetric_difference(&backward) {
+            found.add(format!("only one end knows that job {job} waits for job {on}"));
+        }
+        for job in jobs.values() {
+            let unmet = job
+                .waits_for
+                .iter()
+                .any(|on| jobs.get(on).is_none_or(|on| !on.state.is_final()));
+            match job.state {
+                JobState::Waiting if !unmet => found.add(format!("job {} waits for nothing", job.id)),
+                JobState::Blocked if job.waits_for.is_empty() => {
+                    found.add(format!("job {} is blocked by nothing", job.id));
+                }
+                JobState::Waiting | JobState::Blocked => {}
+                _ if !job.waits_for.is_empty() => {
+                    found.add(format!(
+                        "job {} is {} and still waits for {:?}",
+                        job.id, job.state, job.waits_for
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Findings(Vec<Violation>);
+
+impl Findings {
+    fn add(&mut self, text: String) {
+        self.0.push(Violation(text));
+    }
+
+    fn compare(
+        &mut self,
+        set: &str,
+        members: BTreeSet<JobId>,
+        jobs: &BTreeMap<JobId, Job>,
+        belongs: impl Fn(&Job) -> bool,
+    ) {
+        let expected: BTreeSet<JobId> = jobs
+            .values()
+            .filter(|job| belongs(job))
+            .map(|job| job.id)
+            .collect();
+        for id in members.difference(&expected) {
+            let state = jobs.get(id).map_or("unknown", |job| job.state.as_str());
+            self.add(format!("job {id} is {state} and stands in {set}"));
+        }
+        for id in expected.difference(&members) {
+            self.add(format!("job {id} is {} and is missing in {set}", jobs[id].state));
+        }
+    }
+}
+
+fn ids(set: Vec<u64>) -> BTreeSet<JobId> {
+    set.into_iter().map(JobId).collect()
+}
+
+fn group(class: &BuildClass) -> String {
+    match class {
+        BuildClass::Number(number) => number.to_string(),
+        BuildClass::Builder(name) => format!("@{name}"),
+    }
+}

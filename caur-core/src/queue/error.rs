@@ -1,0 +1,58 @@
+//! What can go wrong between a program and the queue.
+
+use crate::link::LinkError;
+use crate::model::JobId;
+
+/// A queue operation that did not happen, or whose outcome is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// Redis did not answer as hoped; whether a write happened is unknown.
+    #[error("cannot {action}: {source}")]
+    Link {
+        /// What was attempted.
+        action: &'static str,
+        /// Why it failed.
+        source: LinkError,
+    },
+    /// The lease is no longer the caller's: it ran out and the job was given to somebody else, or ended.
+    #[error(
+        "job {job} attempt {attempt} is no longer ours: its lease ran out or the job ended; nothing was written"
+    )]
+    Stale {
+        /// The job.
+        job: JobId,
+        /// The attempt that lost its lease.
+        attempt: u32,
+    },
+    /// Redis holds something that this program cannot read.
+    #[error("cannot read {what} from Redis: {problem}")]
+    Corrupt {
+        /// Which record.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The stored schema is newer than this program.
+    #[error(
+        "the queue in Redis has schema version {stored}, this program knows versions up to {known}: \
+         use a newer Caur; nothing was changed"
+    )]
+    NewerSchema {
+        /// Version found.
+        stored: u32,
+        /// Newest version that this program knows.
+        known: u32,
+    },
+    /// Other submits kept changing the graph while this one was planned.
+    #[error("cannot submit: other submits changed the queue {0} times while this one was planned; try again")]
+    Contended(u32),
+}
+
+impl QueueError {
+    pub(super) fn corrupt(what: impl ToString, problem: impl ToString) -> Self {
+        Self::Corrupt {
+            what: what.to_string(),
+            problem: problem.to_string(),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The queue on Redis: what is to be built, who builds it, what came of it.
+//!
+//! Every state change is one Lua script (`scripts/`), so any process can die between any two calls and the queue is
+//! still right; the invariants stand at the top of `scripts/lib.lua` and [`audit`](Queue::audit) checks them. Only
+//! Redis' clock counts. Works over any [`RedisLink`].
+
+mod audit;
+mod claim;
+mod error;
+mod farm;
+mod keys;
+mod plan;
+mod publish;
+mod read;
+mod record;
+mod scripts;
+mod submit;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue, RedisResult};
+
+pub use audit::Violation;
+pub use claim::{Attempt, Claim, ClaimRequest, Directive};
+pub use error::QueueError;
+pub use plan::BrokenEdge;
+pub use publish::{PublishClaim, PublishOutcome};
+pub use read::{Event, JobFilter};
+pub use submit::{Disposition, SubmitReport, Submitted};
+pub use sweep::{SweepReport, SweepSettings};
+
+use crate::link::RedisLink;
+
+/// The schema version that this program reads and writes.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The queue. Cheap to clone.
+#[derive(Clone)]
+pub struct Queue {
+    link: RedisLink,
+}
+
+impl Queue {
+    /// Opens the queue behind `link` and checks its schema version; an empty Redis becomes an empty queue.
+    ///
+    /// # Errors
+    /// [`QueueError::NewerSchema`] when a newer program wrote it, [`QueueError::Link`] when Redis is out of reach.
+    pub async fn open(link: RedisLink) -> Result<Self, QueueError> {
+        let queue = Self { link };
+        let stored: Option<u32> = queue
+            .query("read the schema version", redis::cmd("GET").arg(keys::SCHEMA))
+            .await?;
+        match stored {
+            Some(stored) if stored > SCHEMA_VERSION => Err(QueueError::NewerSchema {
+                stored,
+                known: SCHEMA_VERSION,
+            }),
+            Some(_) => Ok(queue),
+            None => {
+                let set = redis::cmd("SET")
+                    .arg(keys::SCHEMA)
+                    .arg(SCHEMA_VERSION)
+                    .arg("NX")
+                    .to_owned();
+                queue
+                    .query::<Option<String>>("write the schema version", &set)
+                    .await?;
+                Ok(queue)
+            }
+        }
+    }
+
+    /// The link that the queue works over.
+    #[must_use]
+    pub fn link(&self) -> &RedisLink {
+        &self.link
+    }
+
+    async fn query<T: FromRedisValue>(
+        &self,
+        action: &'static str,
+        command: &redis::Cmd,
+    ) -> Result<T, QueueError> {
+        self.on_link(action, |mut connection| async move {
+            command.query_async(&mut connection).await
+        })
+        .await
+    }
+
+    async fn pipeline<T: FromRedisValue>(
+        &self,
+        action: &'static str,
+        pipeline: &redis::Pipeline,
+    ) -> Result<T, QueueError> {
+        self.on_link(action, |mut connection| async move {
+            pipeline.query_async(&mut connection).await
+        })
+        .await
+    }
+
+    async fn call<T: FromRedisValue>(
+        &self,
+        action: &'static str,
+        script: &redis::ScriptInvocation<'_>,
+    ) -> Result<T, QueueError> {
+        self.on_link(action, |mut connection| async move {
+            script.invoke_async(&mut connection).await
+        })
+        .await
+    }
+
+    async fn on_link<T, F>(
+        &self,
+        action: &'static str,
+        operation: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Result<T, QueueError>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        self.link
+            .run(operation)
+            .await
+            .map_err(|source| QueueError::Link { action, source })
+    }
+}

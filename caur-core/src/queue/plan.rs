@@ -1,0 +1,487 @@
+//! The plan of a batch: which job waits for which, and how long the chain behind each one is.
+//!
+//! Pure: takes what is queued and what is asked for, gives what the `submit` script commits.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::Serialize;
+
+use crate::model::{JobId, JobRequest, JobState, Pkgbase, Target};
+
+/// Expected seconds of a build of which nothing is known yet.
+pub const DEFAULT_EXPECTED: u64 = 180;
+
+/// A job that is in the queue already, as far as planning is concerned.
+#[derive(Debug, Clone)]
+pub struct LiveJob {
+    /// Its identifier.
+    pub id: JobId,
+    /// What was asked for.
+    pub request: JobRequest,
+    /// Where it stands.
+    pub state: JobState,
+    /// Expected seconds of its own build.
+    pub expected: u64,
+    /// Expected seconds of the chain that it starts.
+    pub chain: u64,
+    /// Jobs it waits for.
+    pub waits_for: Vec<JobId>,
+}
+
+/// What the `submit` script commits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The jobs of the batch, in its order.
+    pub jobs: Vec<PlannedJob>,
+    /// Queued jobs that now wait for one of the batch as well: dependant, index from 1, names.
+    pub extra: Vec<(String, usize, String)>,
+    /// Queued jobs whose chain grew.
+    pub chains: BTreeMap<String, u64>,
+    /// Edges that were left out because they would close a cycle.
+    #[serde(skip)]
+    pub broken: Vec<BrokenEdge>,
+}
+
+/// One job of a batch with its place in the graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedJob {
+    /// Fields of the request as they are stored.
+    pub request: BTreeMap<&'static str, String>,
+    /// Expected seconds of its own build.
+    pub expected: u64,
+    /// Expected seconds of the chain that it starts.
+    pub chain: u64,
+    /// What it waits for: `#INDEX` in this batch from 1, or a queued job; with the names it needs of it.
+    pub deps: BTreeMap<String, String>,
+}
+
+/// An edge that was left out of the graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BrokenEdge {
+    /// The job that would wait.
+    pub dependant: Pkgbase,
+    /// The job it would wait for.
+    pub dependency: Pkgbase,
+}
+
+struct Node<'a> {
+    request: &'a JobRequest,
+    live: Option<&'a LiveJob>,
+    expected: u64,
+}
+
+/// Dependant, dependency, and the names that make the edge.
+struct Edge {
+    dependant: usize,
+    dependency: usize,
+    names: Vec<String>,
+}
+
+/// Plans `batch` over the `live` jobs. `expected` gives the learned seconds of a `TARGET/ARCH/PKGBASE`.
+///
+/// Edges run between jobs of the same target and architecture only. Where several jobs provide a name, the one
+/// whose pkgbase it is comes first, then the first by pkgbase. Cycles are cut edge by edge, and reported.
+pub fn plan(batch: &[JobRequest], live: &[LiveJob], expected: impl Fn(&str) -> Option<u64>) -> Plan {
+    let replaced: HashSet<String> = batch.iter().map(JobRequest::key).collect();
+    let mut nodes: Vec<Node> = batch
+        .iter()
+        .map(|request| Node {
+            request,
+            live: None,
+            expected: expected(&request.key()).unwrap_or(DEFAULT_EXPECTED),
+        })
+        .collect();
+    nodes.extend(
+        live.iter()
+            .filter(|job| !replaced.contains(&job.request.key()))
+            .map(|job| Node {
+                request: &job.request,
+                live: Some(job),
+                expected: job.expected,
+            }),
+    );
+
+    let (kept, edges, broken) = wire(&nodes, batch.len());
+    let chains = chains(
+        &nodes,
+        kept.iter()
+            .copied()
+            .chain(edges.iter().map(|e| (e.dependant, e.dependency))),
+    );
+
+    let mut jobs: Vec<PlannedJob> = batch
+        .iter()
+        .zip(&nodes)
+        .zip(&chains)
+        .map(|((request, node), &chain)| PlannedJob {
+            request: request_fields(request),
+            expected: node.expected,
+            chain,
+            deps: BTreeMap::new(),
+        })
+        .collect();
+    let mut extra = Vec::new();
+    for edge in edges {
+        let names = edge.names.join(" ");
+        match nodes[edge.dependant].live {
+            Some(dependant) => extra.push((dependant.id.to_string(), edge.dependency + 1, names)),
+            None => {
+                let dependency = match nodes[edge.dependency].live {
+                    Some(job) => job.id.to_string(),
+                    None => format!("#{}", edge.dependency + 1),
+                };
+                jobs[edge.dependant].deps.insert(dependency, names);
+            }
+        }
+    }
+    let grown = nodes.iter().zip(&chains).filter_map(|(node, &chain)| {
+        let job = node.live?;
+        (job.chain != chain).then(|| (job.id.to_string(), chain))
+    });
+    Plan {
+        jobs,
+        extra,
+        chains: grown.collect(),
+        broken,
+    }
+}
+
+/// The request as hash fields.
+fn request_fields(request: &JobRequest) -> BTreeMap<&'static str, String> {
+    let mut fields = BTreeMap::from([
+        ("key", request.key()),
+        ("target", request.target.to_string()),
+        ("source", request.source.to_string()),
+        ("pkgbase", request.pkgbase.to_string()),
+        ("class", request.class.to_string()),
+        ("names", request.names.join(" ")),
+        ("needs", request.needs.join(" ")),
+    ]);
+    let optional = [
+        (
+            "build_commit",
+            request.build_commit.as_ref().map(ToString::to_string),
+        ),
+        ("status_commit", request.status_commit.clone()),
+        ("arch_mirror", request.arch_mirror.clone()),
+    ];
+    fields.extend(
+        optional
+            .into_iter()
+            .filter_map(|(field, value)| Some((field, value?))),
+    );
+    fields
+}
+
+/// Edges that exist already, edges to add, and edges left out.
+fn wire(nodes: &[Node], batch: usize) -> (Vec<(usize, usize)>, Vec<Edge>, Vec<BrokenEdge>) {
+    let by_id: HashMap<JobId, usize> = nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, node)| Some((node.live?.id, index)))
+        .collect();
+    let mut kept = Vec::new();
+    for (index, node) in nodes.iter().enumerate() {
+        let waits_for = node.live.map_or(&[][..], |job| &job.waits_for);
+        kept.extend(waits_for.iter().filter_map(|id| Some((index, *by_id.get(id)?))));
+    }
+
+    let providers = Providers::of(nodes);
+    let mut edges = Vec::new();
+    for (dependant, node) in nodes.iter().enumerate() {
+        if node.live.is_some_and(|job| !job.state.is_queued()) {
+            continue;
+        }
+        let mut needed: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for name in &node.request.needs {
+            match providers.find(&node.request.target, name) {
+                Some(dependency) if dependency != dependant && (dependant < batch || dependency < batch) => {
+                    needed.entry(dependency).or_default().push(name.clone());
+                }
+                _ => {}
+            }
+        }
+        edges.extend(needed.into_iter().map(|(dependency, names)| Edge {
+            dependant,
+            dependency,
+            names,
+        }));
+    }
+    let (edges, broken) = without_cycles(nodes, &kept, edges);
+    (kept, edges, broken)
+}
+
+struct Providers<'a>(HashMap<&'a Target, HashMap<&'a str, usize>>);
+
+impl<'a> Providers<'a> {
+    fn of(nodes: &'a [Node]) -> Self {
+        let mut by_pkgbase: Vec<usize> = (0..nodes.len()).collect();
+        by_pkgbase.sort_by_key(|&index| &nodes[index].request.pkgbase);
+        let mut targets: HashMap<&Target, HashMap<&str, usize>> = HashMap::new();
+        for index in by_pkgbase {
+            let request = nodes[index].request;
+            let names = targets.entry(&request.target).or_default();
+            for name in &request.names {
+                names.entry(name).or_insert(index);
+            }
+        }
+        // A package's own pkgbase wins over whoever merely provides the name.
+        for (index, node) in nodes.iter().enumerate() {
+            let names = targets.entry(&node.request.target).or_default();
+            names.insert(node.request.pkgbase.as_str(), index);
+        }
+        Self(targets)
+    }
+
+    fn find(&self, target: &Target, name: &str) -> Option<usize> {
+        self.0.get(target)?.get(name).copied()
+    }
+}
+
+/// Leaves out those of the `new` edges that would close a cycle, the last ones by name first.
+fn without_cycles(nodes: &[Node], kept: &[(usize, usize)], new: Vec<Edge>) -> (Vec<Edge>, Vec<BrokenEdge>) {
+    let mut dependencies = vec![Vec::new(); nodes.len()];
+    for &(dependant, dependency) in kept {
+        dependencies[dependant].push(dependency);
+    }
+    for edge in &new {
+        dependencies[edge.dependant].push(edge.dependency);
+    }
+    let component = components(&dependencies);
+    let inside = |dependant: usize, dependency: usize| component[dependant] == component[dependency];
+
+    // Only edges inside one strongly connected component can be part of a cycle: add these one by one.
+    let mut within = vec![Vec::new(); nodes.len()];
+    for &(dependant, dependency) in kept.iter().filter(|(a, b)| inside(*a, *b)) {
+        within[dependant].push(dependency);
+    }
+    let mut edges = Vec::new();
+    let mut broken = Vec::new();
+    for edge in new {
+        if !inside(edge.dependant, edge.dependency) {
+            edges.push(edge);
+        } else if reaches(&within, edge.dependency, edge.dependant) {
+            broken.push(BrokenEdge {
+                dependant: nodes[edge.dependant].request.pkgbase.clone(),
+                dependency: nodes[edge.dependency].request.pkgbase.clone(),
+            });
+        } else {
+            within[edge.dependant].push(edge.dependency);
+            edges.push(edge);
+        }
+    }
+    (edges, broken)
+}
+
+fn reaches(graph: &[Vec<usize>], from: usize, to: usize) -> bool {
+    let mut seen = HashSet::from([from]);
+    let mut open = vec![from];
+    while let Some(node) = open.pop() {
+        if node == to {
+            return true;
+        }
+        open.extend(graph[node].iter().copied().filter(|next| seen.insert(*next)));
+    }
+    false
+}
+
+/// The strongly connected component of every node (Tarjan 1972, with an explicit stack).
+fn components(graph: &[Vec<usize>]) -> Vec<usize> {
+    const UNSEEN: usize = usize::MAX;
+    let mut index = vec![UNSEEN; graph.len()];
+    let mut low = vec![0; graph.len()];
+    let mut component = vec![UNSEEN; graph.len()];
+    let (mut next, mut found) = (0, 0);
+    let mut path = Vec::new();
+    for root in 0..graph.len() {
+        if index[root] != UNSEEN {
+            continue;
+        }
+        let mut calls = vec![(root, 0)];
+        while let Some(&mut (node, ref mut edge)) = calls.last_mut() {
+            if *edge == 0 {
+                index[node] = next;
+                low[node] = next;
+                next += 1;
+                path.push(node);
+            }
+            if let Some(&child) = graph[node].get(*edge) {
+                *edge += 1;
+                if index[child] == UNSEEN {
+                    calls.push((child, 0));
+                } else if component[child] == UNSEEN {
+                    low[node] = low[node].min(index[child]);
+                }
+                continue;
+            }
+            calls.pop();
+            if let Some(&(parent, _)) = calls.last() {
+                low[parent] = low[parent].min(low[node]);
+            }
+            if low[node] == index[node] {
+                while let Some(member) = path.pop() {
+                    component[member] = found;
+                    if member == node {
+                        break;
+                    }
+                }
+                found += 1;
+            }
+        }
+    }
+    component
+}
+
+/// Expected seconds of the longest chain that starts with each node, its own build included.
+fn chains(nodes: &[Node], edges: impl Iterator<Item = (usize, usize)>) -> Vec<u64> {
+    let mut dependencies = vec![Vec::new(); nodes.len()];
+    let mut dependants = vec![0_usize; nodes.len()];
+    for (dependant, dependency) in edges {
+        dependencies[dependant].push(dependency);
+        dependants[dependency] += 1;
+    }
+    let mut chain: Vec<u64> = nodes.iter().map(|node| node.expected).collect();
+    let mut open: Vec<usize> = (0..nodes.len()).filter(|&node| dependants[node] == 0).collect();
+    while let Some(node) = open.pop() {
+        for &dependency in &dependencies[node] {
+            chain[dependency] = chain[dependency].max(nodes[dependency].expected + chain[node]);
+            dependants[dependency] -= 1;
+            if dependants[dependency] == 0 {
+                open.push(dependency);
+            }
+        }
+    }
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Arch, BuildClass, SourceRepo, TargetRepo};
+
+    fn request(pkgbase: &str, names: &[&str], needs: &[&str]) -> JobRequest {
+        on_target("repo", pkgbase, names, needs)
+    }
+
+    fn on_target(repo: &str, pkgbase: &str, names: &[&str], needs: &[&str]) -> JobRequest {
+        JobRequest {
+            target: Target {
+                repo: TargetRepo::new(repo).unwrap(),
+                arch: Arch::new("x86_64").unwrap(),
+            },
+            source: SourceRepo::new("src").unwrap(),
+            pkgbase: Pkgbase::new(pkgbase).unwrap(),
+            class: BuildClass::DEFAULT,
+            names: names.iter().map(ToString::to_string).collect(),
+            needs: needs.iter().map(ToString::to_string).collect(),
+            build_commit: None,
+            status_commit: None,
+            arch_mirror: None,
+        }
+    }
+
+    fn live(id: u64, request: JobRequest, state: JobState, waits_for: &[u64]) -> LiveJob {
+        let waits_for = waits_for.iter().map(|&id| JobId(id)).collect();
+        LiveJob {
+            id: JobId(id),
+            request,
+            state,
+            expected: 10,
+            chain: 10,
+            waits_for,
+        }
+    }
+
+    fn deps(plan: &Plan, index: usize) -> Vec<(&str, &str)> {
+        plan.jobs[index]
+            .deps
+            .iter()
+            .map(|(id, names)| (id.as_str(), names.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn edges_follow_names_and_provides_within_one_target() {
+        let batch = [
+            request("app", &["app"], &["libfoo.so", "foo", "glibc"]),
+            request("foo", &["foo", "libfoo.so"], &[]),
+            on_target("other", "user", &["user"], &["foo"]),
+        ];
+        let plan = plan(&batch, &[], |_| None);
+        assert_eq!(deps(&plan, 0), [("#2", "libfoo.so foo")]);
+        assert!(deps(&plan, 1).is_empty());
+        assert!(deps(&plan, 2).is_empty(), "targets never mix");
+    }
+
+    #[test]
+    fn the_pkgbase_wins_over_a_provider() {
+        let batch = [
+            request("app", &["app"], &["foo"]),
+            request("a-foo-clone", &["a-foo-clone", "foo"], &[]),
+            request("foo", &["foo"], &[]),
+        ];
+        assert_eq!(deps(&plan(&batch, &[], |_| None), 0), [("#3", "foo")]);
+    }
+
+    #[test]
+    fn queued_jobs_are_tied_in_both_directions() {
+        let queued = [
+            live(7, request("lib", &["lib"], &[]), JobState::Building, &[]),
+            live(8, request("user", &["user"], &["tool"]), JobState::Ready, &[]),
+            live(
+                9,
+                request("running", &["running"], &["tool"]),
+                JobState::Building,
+                &[],
+            ),
+        ];
+        let batch = [request("tool", &["tool"], &["lib"])];
+        let plan = plan(&batch, &queued, |_| None);
+        assert_eq!(deps(&plan, 0), [("7", "lib")]);
+        assert_eq!(
+            plan.extra,
+            [("8".to_owned(), 1, "tool".to_owned())],
+            "a running job gets no new edge"
+        );
+        assert_eq!(plan.jobs[0].chain, DEFAULT_EXPECTED + 10);
+        assert_eq!(
+            plan.chains["7"],
+            DEFAULT_EXPECTED + 20,
+            "the library's chain grew"
+        );
+    }
+
+    #[test]
+    fn cycles_are_cut_and_reported() {
+        let batch = [
+            request("a", &["a"], &["b"]),
+            request("b", &["b"], &["c"]),
+            request("c", &["c"], &["a", "d"]),
+            request("d", &["d"], &[]),
+        ];
+        let plan = plan(&batch, &[], |_| Some(1));
+        assert_eq!(plan.broken.len(), 1);
+        assert_eq!(
+            (
+                plan.broken[0].dependant.as_str(),
+                plan.broken[0].dependency.as_str()
+            ),
+            ("c", "a"),
+            "only an edge of the cycle is cut"
+        );
+        assert_eq!(deps(&plan, 2), [("#4", "d")]);
+        assert_eq!(
+            plan.jobs.iter().map(|job| job.chain).collect::<Vec<_>>(),
+            [1, 2, 3, 4]
+        );
+    }
+
+    #[test]
+    fn learned_durations_make_chains() {
+        let batch = [request("lib", &["lib"], &[]), request("app", &["app"], &["lib"])];
+        let plan = plan(&batch, &[], |key| {
+            Some(if key.ends_with("/app") { 1000 } else { 5 })
+        });
+        assert_eq!((plan.jobs[0].chain, plan.jobs[1].chain), (1005, 1000));
+    }
+}

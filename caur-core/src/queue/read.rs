@@ -1,0 +1,319 @@
+//! Looking at the queue: jobs, builders, events; and waiting until there is something to do.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use redis::streams::{StreamReadOptions, StreamReadReply};
+use redis::{AsyncCommands, Pipeline};
+use serde::{Deserialize, Serialize};
+
+use super::plan::LiveJob;
+use super::record::{self, Record};
+use super::{Queue, QueueError, keys};
+use crate::model::{BuilderName, BuilderStatus, Job, JobId, JobState, Manifest};
+
+/// Jobs that one pipeline reads.
+const CHUNK: usize = 500;
+
+/// Which jobs to list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JobFilter {
+    /// How many finished jobs to list as well, newest first.
+    pub finished: usize,
+}
+
+/// One transition of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// Position in the event stream, `MILLISECONDS-NUMBER` by Redis' clock.
+    pub id: String,
+    /// The job.
+    pub job: JobId,
+    /// `TARGET/ARCH/PKGBASE`.
+    pub key: String,
+    /// State before; none for a new job.
+    pub from: Option<JobState>,
+    /// State after.
+    pub to: JobState,
+    /// The job's attempt at that time.
+    pub attempt: u32,
+    /// Who holds or held the job.
+    pub builder: String,
+    /// Why, in words.
+    pub reason: String,
+    /// Who asked for it.
+    pub by: String,
+}
+
+#[derive(Deserialize)]
+struct BuilderRecord {
+    class: String,
+    version: String,
+}
+
+impl Queue {
+    /// One job; none when there is no such job (any more).
+    ///
+    /// # Errors
+    /// [`QueueError`] when Redis is out of reach or holds something unreadable.
+    pub async fn job(&self, id: JobId) -> Result<Option<Job>, QueueError> {
+        let mut pipeline = Pipeline::new();
+        record::fetch(&mut pipeline, id);
+        let found: Record = self.pipeline("read a job", &pipeline).await?;
+        record::parse(id, found)
+    }
+
+    /// The newest job of a `TARGET/ARCH/PKGBASE` that is not final.
+    ///
+    /// # Errors
+    /// As [`Queue::job`].
+    pub async fn live_job(&self, key: &str) -> Result<Option<Job>, QueueError> {
+        let id: Option<u64> = self
+            .query("find a job", redis::cmd("HGET").arg(keys::LIVE).arg(key))
+            .await?;
+        match id {
+            Some(id) => self.job(JobId(id)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Every job that is not final, oldest first, then finished ones, newest first.
+    ///
+    /// # Errors
+    /// As [`Queue::job`].
+    pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<Job>, QueueError> {
+        let mut ids: Vec<u64> = self.ids(keys::ACTIVE, false, None).await?;
+        if filter.finished > 0 {
+            let finished = self.ids(keys::FINISHED, true, Some(filter.finished)).await?;
+            // A job that ended between the two reads stands in both.
+            let seen: HashSet<u64> = ids.iter().copied().collect();
+            ids.extend(finished.into_iter().filter(|id| !seen.contains(id)));
+        }
+        let mut jobs = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(CHUNK) {
+            let mut pipeline = Pipeline::new();
+            for &id in chunk {
+                record::fetch(&mut pipeline, JobId(id));
+            }
+            let found: Vec<redis::Value> = self.pipeline("read the queue", &pipeline).await?;
+            for (&id, values) in chunk.iter().zip(found.chunks_exact(3)) {
+                let record: Record = redis::from_redis_value(redis::Value::Array(values.to_vec()))
+                    .map_err(|error| QueueError::corrupt(format!("job {id}"), error))?;
+                jobs.extend(record::parse(JobId(id), record)?);
+            }
+        }
+        Ok(jobs)
+    }
+
+    async fn ids(&self, set: &str, newest_first: bool, limit: Option<usize>) -> Result<Vec<u64>, QueueError> {
+        let mut command = redis::cmd("ZRANGE");
+        let last = limit.map_or(-1, |limit| isize::try_from(limit).unwrap_or(isize::MAX) - 1);
+        command.arg(set).arg(0).arg(last);
+        if newest_first {
+            command.arg("REV");
+        }
+        self.query("list jobs", &command).await
+    }
+
+    /// The queue as planning sees it: of every package the newest job only.
+    pub(super) async fn live_jobs(&self) -> Result<Vec<LiveJob>, QueueError> {
+        let newest: HashMap<String, u64> = self
+            .query("read the queue", redis::cmd("HGETALL").arg(keys::LIVE))
+            .await?;
+        let newest: HashSet<JobId> = newest.into_values().map(JobId).collect();
+        let jobs = self.jobs(JobFilter::default()).await?;
+        Ok(jobs
+            .into_iter()
+            .filter(|job| newest.contains(&job.id))
+            .map(|job| LiveJob {
+                id: job.id,
+                state: job.state,
+                expected: job.expected,
+                chain: job.chain,
+                waits_for: job.waits_for,
+                request: job.request,
+            })
+            .collect())
+    }
+
+    /// Learned seconds of a build, by `TARGET/ARCH/PKGBASE`.
+    pub(super) async fn durations(&self) -> Result<HashMap<String, u64>, QueueError> {
+        self.query("read durations", redis::cmd("HGETALL").arg(keys::DURATIONS))
+            .await
+    }
+
+    /// What a job's last successful attempt uploaded.
+    ///
+    /// # Errors
+    /// As [`Queue::job`].
+    pub async fn manifest(&self, id: JobId) -> Result<Option<Manifest>, QueueError> {
+        let key = format!("{{caur}}:build:result:{id}");
+        let text: Option<String> = self
+            .query("read a manifest", redis::cmd("HGET").arg(key).arg("manifest"))
+            .await?;
+        text.map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|error| QueueError::corrupt(format!("the manifest of job {id}"), error))
+    }
+
+    /// Every builder that ever claimed, with its last sign of life.
+    ///
+    /// # Errors
+    /// As [`Queue::job`].
+    pub async fn builders(&self) -> Result<Vec<BuilderStatus>, QueueError> {
+        let mut pipeline = Pipeline::new();
+        pipeline
+            .hgetall(keys::BUILDERS)
+            .zrange_withscores(keys::SEEN, 0, -1)
+            .zrange(keys::LEASES, 0, -1);
+        let (records, seen, leased): (HashMap<String, String>, HashMap<String, u64>, Vec<u64>) =
+            self.pipeline("list builders", &pipeline).await?;
+        let mut holding = HashMap::new();
+        for id in leased {
+            if let Some(job) = self
+                .job(JobId(id))
+                .await?
+                .filter(|job| job.state == JobState::Building)
+            {
+                holding.insert(job.builder.unwrap_or_default(), job.id);
+            }
+        }
+        let mut builders = records
+            .into_iter()
+            .map(|(name, text)| {
+                let corrupt = |error: &dyn ToString| {
+                    QueueError::corrupt(format!("builder {name:?}"), error.to_string())
+                };
+                let record: BuilderRecord = serde_json::from_str(&text).map_err(|error| corrupt(&error))?;
+                Ok(BuilderStatus {
+                    class: record.class.parse().ok(),
+                    version: record.version,
+                    last_seen: seen.get(&name).copied().unwrap_or_default(),
+                    job: holding.get(&name).copied(),
+                    name: BuilderName::new(name.as_str()).map_err(|error| corrupt(&error))?,
+                })
+            })
+            .collect::<Result<Vec<_>, QueueError>>()?;
+        builders.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(builders)
+    }
+
+    /// Milliseconds since 1970 by Redis' clock, the only one that counts.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn now(&self) -> Result<u64, QueueError> {
+        let (seconds, micros): (u64, u64) = self.query("read the clock", &redis::cmd("TIME")).await?;
+        Ok(seconds * 1000 + micros / 1000)
+    }
+
+    /// Up to `limit` events after the one with the id `after` (`0` for the oldest that is kept), waiting up to `wait`
+    /// for the first.
+    ///
+    /// # Errors
+    /// As [`Queue::job`].
+    pub async fn events_after(
+        &self,
+        after: &str,
+        limit: usize,
+        wait: Duration,
+    ) -> Result<Vec<Event>, QueueError> {
+        let reply = self.read_stream(keys::EVENTS, after, limit, wait).await?;
+        let entries = reply.keys.into_iter().flat_map(|stream| stream.ids);
+        entries
+            .map(|entry| {
+                let text = |name: &str| entry.get::<String>(name).unwrap_or_default();
+                let corrupt = |problem: &dyn ToString| {
+                    QueueError::corrupt(format!("event {}", entry.id), problem.to_string())
+                };
+                Ok(Event {
+                    job: text("job").parse().map_err(|error| corrupt(&error))?,
+                    key: text("key"),
+                    from: match text("from").as_str() {
+                        "" => None,
+                        from => Some(from.parse().map_err(|error| corrupt(&error))?),
+                    },
+                    to: text("to").parse().map_err(|error| corrupt(&error))?,
+                    attempt: text("attempt").parse().map_err(|error| corrupt(&error))?,
+                    builder: text("builder"),
+                    reason: text("reason"),
+                    by: text("by"),
+                    id: entry.id.clone(),
+                })
+            })
+            .collect()
+    }
+
+    /// Waits until a job may have become ready since `mark` (none: since now), at most `wait`; gives the next mark.
+    ///
+    /// Take the first mark before a claim: then no job can become ready unnoticed between claim and wait.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn wait_ready(&self, mark: Option<String>, wait: Duration) -> Result<String, QueueError> {
+        self.wait_on(keys::WAKE, mark, wait).await
+    }
+
+    /// As [`Queue::wait_ready`], for uploads that wait for a publisher.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn wait_uploads(&self, mark: Option<String>, wait: Duration) -> Result<String, QueueError> {
+        self.wait_on(keys::WAKE_PUBLISHER, mark, wait).await
+    }
+
+    async fn wait_on(
+        &self,
+        stream: &str,
+        mark: Option<String>,
+        wait: Duration,
+    ) -> Result<String, QueueError> {
+        let Some(mark) = mark else {
+            let mut newest = redis::cmd("XREVRANGE");
+            newest.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
+            let found: redis::streams::StreamRangeReply = self.query("read the queue", &newest).await?;
+            return Ok(found
+                .ids
+                .into_iter()
+                .next()
+                .map_or_else(|| "0-0".to_owned(), |entry| entry.id));
+        };
+        let reply = self.read_stream(stream, &mark, 100, wait).await?;
+        let newest = reply
+            .keys
+            .into_iter()
+            .flat_map(|stream| stream.ids)
+            .last()
+            .map(|entry| entry.id);
+        Ok(newest.unwrap_or(mark))
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &str,
+        after: &str,
+        limit: usize,
+        wait: Duration,
+    ) -> Result<StreamReadReply, QueueError> {
+        let action = "wait for the queue";
+        let link = |source| QueueError::Link { action, source };
+        let mut options = StreamReadOptions::default().count(limit);
+        if wait.is_zero() {
+            return self
+                .on_link(action, |mut connection| async move {
+                    connection.xread_options(&[stream], &[after], &options).await
+                })
+                .await;
+        }
+        // BLOCK 0 would wait for ever.
+        options = options.block(usize::try_from(wait.as_millis()).unwrap_or(usize::MAX).max(1));
+        let mut connection = self.link.dedicated().await.map_err(link)?;
+        match connection
+            .xread_options::<_, _, Option<StreamReadReply>>(&[stream], &[after], &options)
+            .await
+        {
+            Ok(reply) => Ok(reply.unwrap_or_default()),
+            Err(error) => Err(link(self.link.report(error).await)),
+        }
+    }
+}

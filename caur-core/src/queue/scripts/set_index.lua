@@ -1,0 +1,11 @@
+-- Replaces the index of a target's published packages. ARGV: target, then pkgname, entry as JSON and
+-- space-separated names (pkgname and provides) of every package.
+local target = ARGV[1]
+local index = '{caur}:publish:index:' .. target
+redis.call('DEL', index, names_key(target))
+redis.call('SADD', '{caur}:publish:targets', target)
+for i = 2, #ARGV, 3 do
+  redis.call('HSET', index, ARGV[i], ARGV[i + 1])
+  for name in string.gmatch(ARGV[i + 2], '%S+') do redis.call('SADD', names_key(target), name) end
+end
+return redis.call('INCR', '{caur}:publish:version')

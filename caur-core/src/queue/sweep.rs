@@ -1,0 +1,55 @@
+//! The sweeper: expires leases, ends pauses, forgets what is old. Any `database` may run it; one is elected.
+
+use std::time::Duration;
+
+use super::claim::millis;
+use super::{Queue, QueueError, scripts};
+
+/// How a sweeper works.
+#[derive(Debug, Clone)]
+pub struct SweepSettings {
+    /// Its name; unique among all sweepers.
+    pub name: String,
+    /// How long it stays elected without sweeping; longer gaps count as an outage.
+    pub term: Duration,
+    /// How long every live lease lasts at least after an outage.
+    pub grace: Duration,
+    /// How long finished jobs are kept.
+    pub retention: Duration,
+}
+
+/// What one sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SweepReport {
+    /// Whether this sweeper is the elected one; otherwise it did nothing.
+    pub elected: bool,
+    /// Leases that had run out.
+    pub expired: usize,
+    /// Jobs whose pause is over.
+    pub resumed: usize,
+    /// Old jobs that were forgotten.
+    pub trimmed: usize,
+}
+
+impl Queue {
+    /// Sweeps once, in bounded steps: a large backlog takes several calls.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn sweep(&self, settings: &SweepSettings) -> Result<SweepReport, QueueError> {
+        let mut script = scripts::SWEEP.prepare_invoke();
+        script
+            .arg(&settings.name)
+            .arg(millis(settings.term))
+            .arg(millis(settings.grace))
+            .arg(millis(settings.retention));
+        let (elected, expired, resumed, trimmed): (u8, usize, usize, usize) =
+            self.call("sweep the queue", &script).await?;
+        Ok(SweepReport {
+            elected: elected == 1,
+            expired,
+            resumed,
+            trimmed,
+        })
+    }
+}

@@ -1,0 +1,266 @@
+//! Submit, claim, lease, finish.
+
+use super::*;
+
+#[tokio::test]
+async fn a_dependant_starts_strictly_after_its_dependency_is_published() {
+    let farm = Fixture::new().await;
+    let ids = farm
+        .submit(vec![request("app", &["lib"]), request("lib", &[])])
+        .await;
+    assert_eq!(farm.state(ids[0]).await, JobState::Waiting);
+    let lib = farm.claim("one", 2).await.expect("the library is ready");
+    assert_eq!(lib.job.request.pkgbase.as_str(), "lib");
+    assert!(farm.claim("two", 2).await.is_none(), "the application waits");
+    farm.finish(&lib, BuildOutcome::Built).await;
+    assert!(farm.claim("two", 2).await.is_none(), "uploaded is not published");
+    assert_eq!(farm.publish().await, 1);
+    assert_eq!(farm.state(ids[1]).await, JobState::Succeeded);
+    let app = farm.claim("two", 2).await.expect("the application is ready");
+    assert_eq!(app.job.id, ids[0]);
+}
+
+#[tokio::test]
+async fn class_and_name_decide_who_may_claim() {
+    let farm = Fixture::new().await;
+    farm.submit(vec![classed("big", "3"), classed("mine", "one")])
+        .await;
+    assert!(farm.claim("two", 2).await.is_none());
+    assert_eq!(
+        farm.claim("one", 1).await.unwrap().job.request.pkgbase.as_str(),
+        "mine"
+    );
+    let named_only = ClaimRequest {
+        builder: BuilderName::new("one").unwrap(),
+        class: None,
+        lease: LEASE,
+    };
+    assert!(
+        farm.queue.claim(&named_only).await.unwrap().is_none(),
+        "no class: only jobs for its name"
+    );
+    assert_eq!(
+        farm.claim("two", 3).await.unwrap().job.request.pkgbase.as_str(),
+        "big"
+    );
+}
+
+#[tokio::test]
+async fn urgent_chains_come_first_then_short_jobs() {
+    let farm = Fixture::new().await;
+    let mut batch = vec![
+        request("base", &[]),
+        request("next", &["base"]),
+        request("last", &["next"]),
+    ];
+    batch.push(request("single", &[]));
+    farm.submit(batch).await;
+    assert_eq!(
+        farm.claim("one", 2).await.unwrap().job.request.pkgbase.as_str(),
+        "base"
+    );
+}
+
+#[tokio::test]
+async fn a_lost_builder_is_fenced_and_its_job_goes_to_another() {
+    let farm = Fixture::new().await;
+    let id = farm.submit(vec![request("a", &[])]).await[0];
+    let lost = farm.claim("one", 2).await.unwrap();
+    farm.sweep().await;
+    farm.let_time_pass().await;
+    assert_eq!(farm.state(id).await, JobState::Backoff);
+    let stale = farm
+        .queue
+        .finish(&lost.token, &attempt(&lost, BuildOutcome::Built))
+        .await;
+    assert!(matches!(stale, Err(QueueError::Stale { .. })), "{stale:?}");
+    farm.let_time_pass().await;
+    assert!(farm.claim("one", 2).await.is_none(), "not the same builder first");
+    let second = farm.claim("two", 2).await.expect("another builder gets it");
+    assert_eq!(second.token.attempt, 2);
+    let stale = farm
+        .queue
+        .heartbeat(&lost.token, LEASE, crate::model::Phase::Build)
+        .await;
+    assert!(matches!(stale, Err(QueueError::Stale { .. })), "{stale:?}");
+    assert_eq!(farm.state(id).await, JobState::Building);
+    farm.finish(&second, BuildOutcome::Built).await;
+    assert_eq!(farm.publish().await, 1);
+}
+
+#[tokio::test]
+async fn infrastructure_failures_end_after_three_attempts() {
+    let farm = Fixture::new().await;
+    let id = farm.submit(vec![request("a", &[])]).await[0];
+    for builder in ["one", "two", "three"] {
+        farm.let_time_pass().await;
+        let claim = farm
+            .claim(builder, 2)
+            .await
+            .unwrap_or_else(|| panic!("no claim for {builder}"));
+        farm.finish(&claim, BuildOutcome::Infrastructure).await;
+    }
+    let job = farm.job(id).await;
+    assert_eq!(job.state, JobState::InfrastructureFailed);
+    assert!(job.reason.unwrap().contains("giving up"));
+}
+
+#[tokio::test]
+async fn after_an_outage_leases_are_extended_before_anything_expires() {
+    let farm = Fixture::new().await;
+    let id = farm.submit(vec![request("a", &[])]).await[0];
+    let claim = farm.claim("one", 2).await.unwrap();
+    farm.queue
+        .query::<()>("test", redis::cmd("ZADD").arg(keys::LEASES).arg(1).arg(id.0))
+        .await
+        .unwrap();
+    assert_eq!(
+        farm.sweep().await.expired,
+        0,
+        "nobody swept before: that was an outage"
+    );
+    assert_eq!(farm.state(id).await, JobState::Building);
+    farm.finish(&claim, BuildOutcome::Failed).await;
+}
+
+#[tokio::test]
+async fn one_sweeper_is_elected() {
+    let farm = Fixture::new().await;
+    assert!(farm.sweep().await.elected);
+    let other = SweepSettings {
+        name: "other".into(),
+        term: LEASE,
+        grace: LEASE,
+        retention: LEASE,
+    };
+    assert!(!farm.queue.sweep(&other).await.unwrap().elected);
+}
+
+#[tokio::test]
+async fn a_newer_request_replaces_a_queued_job_in_place() {
+    let farm = Fixture::new().await;
+    let first = farm.submit(vec![request("a", &[])]).await[0];
+    let report = farm.queue.submit(vec![classed("a", "7")], "ci").await.unwrap();
+    assert_eq!(report.jobs[0].id, first);
+    assert_eq!(report.jobs[0].disposition, Disposition::Replaced);
+    farm.sound().await;
+    assert!(farm.claim("one", 2).await.is_none(), "the newer class counts");
+    let claim = farm.claim("one", 7).await.unwrap();
+    assert_eq!(claim.job.requested_by, "ci");
+}
+
+#[tokio::test]
+async fn a_newer_request_cancels_a_running_job_and_takes_its_place() {
+    let farm = Fixture::new().await;
+    let ids = farm
+        .submit(vec![request("lib", &[]), request("app", &["lib"])])
+        .await;
+    let old = farm.claim("one", 2).await.unwrap();
+    let report = farm
+        .queue
+        .submit(vec![request("lib", &[])], "test")
+        .await
+        .unwrap();
+    let new = report.jobs[0].id;
+    assert_eq!(report.jobs[0].disposition, Disposition::Succeeds(ids[0]));
+    farm.sound().await;
+    assert!(farm.claim("two", 2).await.is_none(), "never two at once");
+    let directive = farm
+        .queue
+        .heartbeat(&old.token, LEASE, crate::model::Phase::Build)
+        .await
+        .unwrap();
+    assert!(matches!(directive, Directive::Cancel { ref reason } if reason.contains(&new.to_string())));
+    // Even a build that got ready in time is not published: a newer one was asked for.
+    farm.finish(&old, BuildOutcome::Built).await;
+    assert_eq!(farm.state(ids[0]).await, JobState::Canceled);
+    assert_eq!(
+        farm.job(ids[1]).await.waits_for,
+        [new],
+        "the application waits for the newer library"
+    );
+    let again = farm.claim("two", 2).await.expect("the newer one is ready");
+    assert_eq!(again.job.id, new);
+    farm.finish(&again, BuildOutcome::Built).await;
+    farm.publish().await;
+    assert_eq!(farm.state(ids[1]).await, JobState::Ready);
+}
+
+#[tokio::test]
+async fn a_later_library_holds_an_earlier_dependant() {
+    let farm = Fixture::new().await;
+    let app = farm.submit(vec![request("app", &["lib"])]).await[0];
+    assert_eq!(farm.state(app).await, JobState::Ready);
+    let lib = farm.submit(vec![request("lib", &[])]).await[0];
+    let job = farm.job(app).await;
+    assert_eq!((job.state, job.waits_for), (JobState::Waiting, vec![lib]));
+    assert_eq!(farm.claim("one", 2).await.unwrap().job.id, lib);
+}
+
+#[tokio::test]
+async fn finishing_twice_is_harmless() {
+    let farm = Fixture::new().await;
+    let id = farm.submit(vec![request("a", &[])]).await[0];
+    let claim = farm.claim("one", 2).await.unwrap();
+    farm.finish(&claim, BuildOutcome::Built).await;
+    farm.finish(&claim, BuildOutcome::Built).await;
+    assert_eq!(farm.state(id).await, JobState::Uploaded);
+}
+
+#[tokio::test]
+async fn a_released_job_is_ready_again_at_once() {
+    let farm = Fixture::new().await;
+    farm.submit(vec![request("a", &[])]).await;
+    let claim = farm.claim("one", 2).await.unwrap();
+    farm.finish(&claim, BuildOutcome::Released).await;
+    assert_eq!(farm.claim("one", 2).await.unwrap().token.attempt, 2);
+}
+
+#[tokio::test]
+async fn events_tell_every_transition() {
+    let farm = Fixture::new().await;
+    farm.submit(vec![request("a", &[])]).await;
+    let claim = farm.claim("one", 2).await.unwrap();
+    farm.finish(&claim, BuildOutcome::Built).await;
+    farm.publish().await;
+    let events = farm.queue.events_after("0", 100, Duration::ZERO).await.unwrap();
+    let states: Vec<&str> = events.iter().map(|event| event.to.as_str()).collect();
+    assert_eq!(
+        states,
+        [
+            "waiting",
+            "ready",
+            "building",
+            "uploaded",
+            "publishing",
+            "succeeded"
+        ]
+    );
+    assert_eq!(events[0].by, "test");
+    assert!(events.windows(2).all(|pair| pair[1].from == Some(pair[0].to)));
+}
+
+#[tokio::test]
+async fn waiting_for_work_misses_nothing() {
+    let farm = Fixture::new().await;
+    let mark = farm.queue.wait_ready(None, Duration::ZERO).await.unwrap();
+    farm.submit(vec![request("a", &[])]).await;
+    let limit = Duration::from_secs(20);
+    let next = farm.queue.wait_ready(Some(mark.clone()), limit).await.unwrap();
+    assert_ne!(mark, next, "the job became ready between mark and wait");
+    let (queue, after) = (farm.queue.clone(), next.clone());
+    let waiter = tokio::spawn(async move { queue.wait_ready(Some(after), limit).await });
+    farm.submit(vec![request("b", &[])]).await;
+    assert_ne!(waiter.await.unwrap().unwrap(), next);
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let farm = Fixture::new().await;
+    farm.queue
+        .query::<()>("test", redis::cmd("SET").arg(keys::SCHEMA).arg(99))
+        .await
+        .unwrap();
+    let refused = Queue::open(farm.queue.link().clone()).await;
+    assert!(matches!(refused, Err(QueueError::NewerSchema { stored: 99, .. })));
+}

@@ -1,0 +1,167 @@
+//! The queue against a real Redis; the invariants are checked after every step.
+
+mod lifecycle;
+mod publishing;
+mod random;
+
+use std::time::Duration;
+
+use super::*;
+use crate::model::{
+    Arch, BuildClass, BuildOutcome, BuilderName, CommitId, Job, JobId, JobRequest, JobState, Manifest,
+    Pkgbase, SourceRepo, Target, TargetRepo,
+};
+use crate::testing::RedisServer;
+
+const LEASE: Duration = Duration::from_mins(1);
+
+struct Fixture {
+    _server: RedisServer,
+    queue: Queue,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let server = RedisServer::start();
+        let queue = Queue::open(server.link()).await.unwrap();
+        Self {
+            _server: server,
+            queue,
+        }
+    }
+
+    async fn submit(&self, batch: Vec<JobRequest>) -> Vec<JobId> {
+        let report = self.queue.submit(batch, "test").await.unwrap();
+        self.sound().await;
+        report.jobs.into_iter().map(|job| job.id).collect()
+    }
+
+    async fn claim(&self, builder: &str, class: u32) -> Option<Claim> {
+        let builder = BuilderName::new(builder).unwrap();
+        let request = ClaimRequest {
+            builder,
+            class: Some(class),
+            lease: LEASE,
+        };
+        let claim = self.queue.claim(&request).await.unwrap();
+        self.sound().await;
+        claim
+    }
+
+    async fn finish(&self, claim: &Claim, outcome: BuildOutcome) {
+        self.queue
+            .finish(&claim.token, &attempt(claim, outcome))
+            .await
+            .unwrap();
+        self.sound().await;
+    }
+
+    /// Publishes everything that waits.
+    async fn publish(&self) -> usize {
+        let claims = self
+            .queue
+            .claim_uploads(&target("repo"), "publisher", LEASE, 100)
+            .await
+            .unwrap();
+        for claim in &claims {
+            let packages = vec![format!("{}-1-1-any.pkg.tar.zst", claim.manifest.pkgbase)];
+            self.queue
+                .finish_publish(&claim.token, &PublishOutcome::Published { packages })
+                .await
+                .unwrap();
+            self.sound().await;
+        }
+        claims.len()
+    }
+
+    async fn job(&self, id: JobId) -> Job {
+        self.queue.job(id).await.unwrap().expect("the job is there")
+    }
+
+    async fn state(&self, id: JobId) -> JobState {
+        self.job(id).await.state
+    }
+
+    async fn sound(&self) {
+        let violations = self.queue.audit().await.unwrap();
+        assert!(violations.is_empty(), "{violations:#?}");
+    }
+
+    /// Lets every lease and pause run out, as if the clock had moved.
+    async fn let_time_pass(&self) {
+        for set in [keys::LEASES, keys::BACKOFF] {
+            let ids: Vec<u64> = self
+                .queue
+                .query("test", redis::cmd("ZRANGE").arg(set).arg(0).arg(-1))
+                .await
+                .unwrap();
+            for id in ids {
+                self.queue
+                    .query::<()>("test", redis::cmd("ZADD").arg(set).arg(1).arg(id))
+                    .await
+                    .unwrap();
+            }
+        }
+        self.sweep().await;
+    }
+
+    async fn sweep(&self) -> SweepReport {
+        let settings = SweepSettings {
+            name: "test".into(),
+            term: Duration::from_hours(1),
+            grace: LEASE,
+            retention: Duration::from_hours(24),
+        };
+        let report = self.queue.sweep(&settings).await.unwrap();
+        self.sound().await;
+        report
+    }
+}
+
+fn target(repo: &str) -> Target {
+    Target {
+        repo: TargetRepo::new(repo).unwrap(),
+        arch: Arch::new("x86_64").unwrap(),
+    }
+}
+
+fn request(pkgbase: &str, needs: &[&str]) -> JobRequest {
+    JobRequest {
+        target: target("repo"),
+        source: SourceRepo::new("src").unwrap(),
+        pkgbase: Pkgbase::new(pkgbase).unwrap(),
+        class: BuildClass::DEFAULT,
+        names: vec![pkgbase.to_owned()],
+        needs: needs.iter().map(ToString::to_string).collect(),
+        build_commit: None,
+        status_commit: None,
+        arch_mirror: None,
+    }
+}
+
+fn classed(pkgbase: &str, class: &str) -> JobRequest {
+    JobRequest {
+        class: class.parse().unwrap(),
+        ..request(pkgbase, &[])
+    }
+}
+
+fn attempt(claim: &Claim, outcome: BuildOutcome) -> Attempt {
+    let manifest = Manifest {
+        job: claim.token.job,
+        attempt: claim.token.attempt,
+        pkgbase: claim.job.request.pkgbase.clone(),
+        target: claim.job.request.target.clone(),
+        commit: CommitId::new("0123456789012345678901234567890123456789").unwrap(),
+        builder: BuilderName::new("one").unwrap(),
+        image: "sha256:1".into(),
+        files: Vec::new(),
+    };
+    Attempt {
+        outcome,
+        reason: "because".into(),
+        commit: Some(manifest.commit.clone()),
+        manifest: Some(manifest),
+        took: Duration::from_secs(20),
+    }
+}

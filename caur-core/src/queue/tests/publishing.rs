@@ -1,0 +1,147 @@
+//! Uploads, failed dependencies and the package index.
+
+use super::*;
+use crate::model::{FarmConfig, Pkgname, PublishedPackage, SourceSettings};
+
+fn package(name: &str) -> PublishedPackage {
+    PublishedPackage {
+        pkgname: Pkgname::new(name).unwrap(),
+        pkgbase: Pkgbase::new(name).unwrap(),
+        version: "1-1".into(),
+        file_name: format!("{name}-1-1-x86_64.pkg.tar.zst"),
+        provides: vec![format!("lib{name}.so")],
+    }
+}
+
+#[tokio::test]
+async fn a_failed_dependency_blocks_until_it_succeeds() {
+    let farm = Fixture::new().await;
+    let ids = farm
+        .submit(vec![request("lib", &[]), request("app", &["lib"])])
+        .await;
+    let lib = farm.claim("one", 2).await.unwrap();
+    farm.finish(&lib, BuildOutcome::Failed).await;
+    let app = farm.job(ids[1]).await;
+    assert_eq!(
+        (app.state, app.reason.as_deref()),
+        (JobState::Blocked, Some("dependency lib failed"))
+    );
+    assert!(farm.claim("one", 2).await.is_none());
+
+    let again = farm.submit(vec![request("lib", &[])]).await[0];
+    let app = farm.job(ids[1]).await;
+    assert_eq!((app.state, app.waits_for), (JobState::Waiting, vec![again]));
+    let lib = farm.claim("one", 2).await.unwrap();
+    farm.finish(&lib, BuildOutcome::Built).await;
+    farm.publish().await;
+    assert_eq!(farm.state(ids[1]).await, JobState::Ready);
+}
+
+#[tokio::test]
+async fn a_dependant_goes_on_where_the_target_has_the_packages() {
+    let farm = Fixture::new().await;
+    farm.queue
+        .publish_index(&target("repo"), &[package("foo")])
+        .await
+        .unwrap();
+    let ids = farm
+        .submit(vec![request("foo", &[]), request("app", &["foo"])])
+        .await;
+    let foo = farm.claim("one", 2).await.unwrap();
+    farm.finish(&foo, BuildOutcome::TimedOut).await;
+    assert_eq!(farm.state(ids[0]).await, JobState::TimedOut);
+    assert_eq!(farm.state(ids[1]).await, JobState::Ready);
+}
+
+#[tokio::test]
+async fn refused_packages_fail_the_job_with_the_reason() {
+    let farm = Fixture::new().await;
+    let id = farm.submit(vec![request("a", &[])]).await[0];
+    let claim = farm.claim("one", 2).await.unwrap();
+    farm.finish(&claim, BuildOutcome::Built).await;
+    assert_eq!(farm.queue.upload_targets().await.unwrap(), [target("repo")]);
+    let upload = &farm
+        .queue
+        .claim_uploads(&target("repo"), "p", LEASE, 9)
+        .await
+        .unwrap()[0];
+    assert!(farm.queue.upload_targets().await.unwrap().is_empty());
+    let refused = PublishOutcome::Refused {
+        reason: "pkgbase differs".into(),
+    };
+    farm.queue.finish_publish(&upload.token, &refused).await.unwrap();
+    farm.sound().await;
+    let job = farm.job(id).await;
+    assert_eq!(
+        (job.state, job.reason.as_deref()),
+        (JobState::Failed, Some("pkgbase differs"))
+    );
+}
+
+#[tokio::test]
+async fn a_lost_publisher_is_fenced_and_its_uploads_return() {
+    let farm = Fixture::new().await;
+    let id = farm.submit(vec![request("a", &[])]).await[0];
+    let claim = farm.claim("one", 2).await.unwrap();
+    farm.finish(&claim, BuildOutcome::Built).await;
+    farm.sweep().await;
+    let lost = farm
+        .queue
+        .claim_uploads(&target("repo"), "p", LEASE, 9)
+        .await
+        .unwrap();
+    farm.let_time_pass().await;
+    assert_eq!(farm.state(id).await, JobState::Uploaded);
+    let stale = farm.queue.heartbeat_publish(&lost[0].token, LEASE, "").await;
+    assert!(matches!(stale, Err(QueueError::Stale { .. })), "{stale:?}");
+    assert_eq!(farm.publish().await, 1);
+    let job = farm.job(id).await;
+    assert_eq!(
+        (job.state, job.packages),
+        (JobState::Succeeded, vec!["a-1-1-any.pkg.tar.zst".to_owned()])
+    );
+}
+
+#[tokio::test]
+async fn a_request_during_publishing_waits_for_it() {
+    let farm = Fixture::new().await;
+    let old = farm.submit(vec![request("a", &[])]).await[0];
+    let claim = farm.claim("one", 2).await.unwrap();
+    farm.finish(&claim, BuildOutcome::Built).await;
+    let new = farm.submit(vec![request("a", &[])]).await[0];
+    assert_ne!(old, new);
+    assert!(farm.claim("one", 2).await.is_none());
+    farm.publish().await;
+    assert_eq!(farm.state(old).await, JobState::Succeeded);
+    assert_eq!(farm.claim("one", 2).await.unwrap().job.id, new);
+}
+
+#[tokio::test]
+async fn index_and_configuration_come_back_as_published() {
+    let farm = Fixture::new().await;
+    assert_eq!(farm.queue.farm().await.unwrap(), None);
+    let config = FarmConfig {
+        sources: [(
+            SourceRepo::new("src").unwrap(),
+            SourceSettings {
+                url: "file:///src".into(),
+            },
+        )]
+        .into(),
+        builder_image: "image".into(),
+        ..FarmConfig::default()
+    };
+    farm.queue.publish_farm(&config).await.unwrap();
+    assert_eq!(farm.queue.farm().await.unwrap(), Some(config));
+
+    let many: Vec<_> = (0..3000)
+        .map(|number| package(&format!("p{number:04}")))
+        .collect();
+    farm.queue.publish_index(&target("repo"), &many).await.unwrap();
+    assert_eq!(farm.queue.index(&target("repo")).await.unwrap(), many);
+    farm.queue
+        .publish_index(&target("repo"), &many[..1])
+        .await
+        .unwrap();
+    assert_eq!(farm.queue.index(&target("repo")).await.unwrap(), many[..1]);
+}
