@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod link;
+pub mod log;
 pub mod model;
 pub mod queue;
 #[cfg(any(test, feature = "testing"))]

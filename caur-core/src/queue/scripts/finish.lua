@@ -32,6 +32,7 @@ elseif outcome == 'infrastructure' then
 elseif outcome == 'released' then
   redis.call('ZREM', K.leases, id)
   redis.call('HDEL', job_key(id), 'phase')
+  end_log(id, 'ready', reason)
   make_ready(id, reason)
 else
   finalize(id, 'building', final[outcome], reason)

@@ -35,6 +35,7 @@ local EVENTS_KEPT = 100000
 local INFRASTRUCTURE_ATTEMPTS = 3
 local PUBLISH_ATTEMPTS = 5
 local BUILDER_GONE_MS = 90000
+local LOG_KEPT_S = 1209600
 
 local QUEUED = { waiting = true, ready = true, backoff = true, blocked = true }
 local SATISFIED = { succeeded = true, ['already-built'] = true, skipped = true }
@@ -187,6 +188,13 @@ local function settle_dependants(id)
   end
 end
 
+-- The last entry of an attempt's log, so that whoever follows it knows that nothing comes any more.
+local function end_log(id, state, reason)
+  local key = log_key(id, job(id, 'attempt')[1])
+  redis.call('XADD', key, '*', 'end', state, 'reason', reason or '')
+  redis.call('EXPIRE', key, LOG_KEPT_S, 'NX')
+end
+
 local function leave_work(id) redis.call('DECRBY', K.work, job(id, 'expected')[1]) end
 
 -- Ends a job. `state` is where it stands now.
@@ -199,6 +207,7 @@ local function finalize(id, state, final, reason, by)
     redis.call('ZREM', uploads_key(about[2]), id)
   end
   remove_edges(id)
+  if not QUEUED[state] then end_log(id, final, reason) end
   enter(id, final, reason, by)
   redis.call('HSET', job_key(id), 'finished', text(NOW))
   redis.call('HDEL', job_key(id), 'phase', 'cancel')
@@ -220,6 +229,7 @@ local function infrastructure_failure(id, reason)
   redis.call('HSET', job_key(id), 'avoid', job(id, 'builder')[1] or '', 'avoid_until', text(NOW + delay + 60000))
   redis.call('HDEL', job_key(id), 'phase')
   redis.call('ZADD', K.backoff, text(NOW + delay), id)
+  end_log(id, 'backoff', reason)
   enter(id, 'backoff', reason)
 end
 

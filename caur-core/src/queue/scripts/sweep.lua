@@ -17,13 +17,12 @@ end
 
 local expired = redis.call('ZRANGEBYSCORE', K.leases, '-inf', text(NOW), 'LIMIT', 0, LIMIT)
 for _, id in ipairs(expired) do
-  local now = job(id, 'state', 'attempt', 'builder', 'cancel')
+  local now = job(id, 'state', 'builder', 'cancel')
   redis.call('HDEL', job_key(id), 'nonce')
   if now[1] == 'building' then
-    local reason = 'builder ' .. (now[3] or '?') .. ' lost: its lease ran out'
-    redis.call('XADD', log_key(id, now[2]), '*', 'end', reason)
-    if now[4] then
-      finalize(id, 'building', 'canceled', now[4])
+    local reason = 'builder ' .. (now[2] or '?') .. ' lost: its lease ran out'
+    if now[3] then
+      finalize(id, 'building', 'canceled', now[3])
     else
       infrastructure_failure(id, reason)
     end

@@ -1,0 +1,128 @@
+//! Reads a log from its start and follows it to its end, in one motion.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use redis::AsyncCommands;
+use redis::streams::{StreamId, StreamReadOptions, StreamReadReply};
+
+use super::{LogError, key};
+use crate::link::{Dedicated, MAX_BLOCK, RedisLink};
+use crate::model::JobId;
+
+/// Entries that one read takes; an entry has at most 64 KiB.
+const ENTRIES: usize = 32;
+
+/// A piece of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogChunk {
+    /// The next bytes.
+    Data(Vec<u8>),
+    /// This many bytes were cut out here.
+    Cut(u64),
+    /// Nothing comes any more.
+    End {
+        /// The state that the job entered, such as `failed`.
+        state: String,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// Reads one attempt's log. Remembers its position, so an error can be followed by another try.
+pub struct LogReader {
+    link: RedisLink,
+    connection: Option<Dedicated>,
+    job: JobId,
+    key: String,
+    /// The last entry that was read.
+    position: String,
+    /// Offset of the next byte.
+    offset: u64,
+    ready: VecDeque<LogChunk>,
+    ended: bool,
+}
+
+impl LogReader {
+    /// A reader at the start of the log of one attempt, which need not exist yet.
+    #[must_use]
+    pub fn new(link: RedisLink, job: JobId, attempt: u32) -> Self {
+        Self {
+            link,
+            connection: None,
+            job,
+            key: key(job, attempt),
+            position: "0".to_owned(),
+            offset: 0,
+            ready: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// The next piece, waiting up to `wait` for it (at most half a minute); none when nothing came, or after the end.
+    ///
+    /// # Errors
+    /// [`LogError`] when Redis is out of reach; the position is kept.
+    pub async fn next(&mut self, wait: Duration) -> Result<Option<LogChunk>, LogError> {
+        if self.ready.is_empty() && !self.ended {
+            let reply = self.read(wait).await?;
+            for entry in reply.keys.into_iter().flat_map(|stream| stream.ids) {
+                self.take(&entry);
+                self.position = entry.id;
+            }
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// Whether the end was reached.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.ended && self.ready.is_empty()
+    }
+
+    fn take(&mut self, entry: &StreamId) {
+        if let Some(state) = entry.get::<String>("end") {
+            let reason = entry.get("reason").unwrap_or_default();
+            self.ready.push_back(LogChunk::End { state, reason });
+            self.ended = true;
+            return;
+        }
+        let start = entry.get::<u64>("o").unwrap_or(self.offset);
+        let bytes = entry.get::<Vec<u8>>("d").unwrap_or_default();
+        if start > self.offset {
+            self.ready.push_back(LogChunk::Cut(start - self.offset));
+        }
+        self.offset = start + bytes.len() as u64;
+        self.ready.push_back(LogChunk::Data(bytes));
+    }
+
+    async fn read(&mut self, wait: Duration) -> Result<StreamReadReply, LogError> {
+        let job = self.job;
+        let failed = |source| LogError::Link {
+            action: "read",
+            job,
+            source,
+        };
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            None => self
+                .connection
+                .insert(self.link.dedicated().await.map_err(failed)?),
+        };
+        let mut options = StreamReadOptions::default().count(ENTRIES);
+        if !wait.is_zero() {
+            let millis = usize::try_from(wait.min(MAX_BLOCK).as_millis()).unwrap_or(usize::MAX);
+            options = options.block(millis.max(1));
+        }
+        let reply: redis::RedisResult<Option<StreamReadReply>> = connection
+            .xread_options(&[&self.key], &[&self.position], &options)
+            .await;
+        match reply {
+            Ok(reply) => Ok(reply.unwrap_or_default()),
+            Err(error) => {
+                self.connection = None;
+                Err(failed(self.link.report(error).await))
+            }
+        }
+    }
+}

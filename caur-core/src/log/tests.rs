@@ -1,0 +1,196 @@
+//! Logs over a real Redis.
+
+use std::time::Duration;
+
+use super::*;
+use crate::model::LeaseToken;
+use crate::testing::{RedisOptions, RedisServer};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn token() -> LeaseToken {
+    LeaseToken {
+        job: JobId(7),
+        attempt: 1,
+        nonce: "n".into(),
+    }
+}
+
+async fn execute(server: &RedisServer, command: &redis::Cmd) {
+    server
+        .link()
+        .run(|mut connection| async move { command.exec_async(&mut connection).await })
+        .await
+        .unwrap();
+}
+
+async fn lease(server: &RedisServer, nonce: &str) {
+    let mut command = redis::cmd("HSET");
+    command
+        .arg("{caur}:queue:job:7")
+        .arg("attempt")
+        .arg(1)
+        .arg("nonce")
+        .arg(nonce);
+    execute(server, &command).await;
+}
+
+async fn end(server: &RedisServer) {
+    let mut command = redis::cmd("XADD");
+    command
+        .arg(key(JobId(7), 1))
+        .arg("*")
+        .arg("end")
+        .arg("failed")
+        .arg("reason")
+        .arg("exit status 4");
+    execute(server, &command).await;
+}
+
+fn limits(head: u64, tail: u64) -> LogLimits {
+    LogLimits {
+        head,
+        tail,
+        retention: Duration::from_hours(1),
+    }
+}
+
+async fn read_all(reader: &mut LogReader) -> Vec<LogChunk> {
+    let mut chunks = Vec::new();
+    while !reader.ended() {
+        chunks.extend(reader.next(LIMIT).await.unwrap());
+    }
+    chunks
+}
+
+fn text(chunks: &[LogChunk]) -> Vec<u8> {
+    let bytes = chunks.iter().filter_map(|chunk| match chunk {
+        LogChunk::Data(bytes) => Some(bytes.as_slice()),
+        LogChunk::Cut(_) | LogChunk::End { .. } => None,
+    });
+    bytes.collect::<Vec<_>>().concat()
+}
+
+#[tokio::test]
+async fn a_reader_that_joins_in_the_middle_sees_every_byte_once() {
+    let server = RedisServer::start();
+    lease(&server, "n").await;
+    let writer = LogWriter::start(server.link(), token(), limits(1 << 20, 1 << 20));
+    let sender = writer.sender();
+    let mut expected = Vec::new();
+    let mut reader = LogReader::new(server.link(), JobId(7), 1);
+    let mut seen = Vec::new();
+    for number in 0..200 {
+        let line = format!("line {number} {}\n", "x".repeat(number * 7));
+        expected.extend_from_slice(line.as_bytes());
+        sender.send(line.into_bytes()).await.unwrap();
+        if number % 50 == 49 {
+            seen.extend(reader.next(LIMIT).await.unwrap());
+        }
+    }
+    drop(sender);
+    writer.close(LIMIT).await;
+    end(&server).await;
+    seen.extend(read_all(&mut reader).await);
+    assert_eq!(
+        String::from_utf8(text(&seen)),
+        String::from_utf8(expected.clone())
+    );
+    assert_eq!(
+        seen.last(),
+        Some(&LogChunk::End {
+            state: "failed".into(),
+            reason: "exit status 4".into()
+        })
+    );
+    let mut late = LogReader::new(server.link(), JobId(7), 1);
+    assert_eq!(text(&read_all(&mut late).await), expected);
+}
+
+#[tokio::test]
+async fn an_overlong_log_keeps_head_and_tail_and_marks_the_cut() {
+    let server = RedisServer::start();
+    lease(&server, "n").await;
+    let writer = LogWriter::start(server.link(), token(), limits(200_000, 300_000));
+    let sender = writer.sender();
+    let whole: Vec<u8> = (0..200_000_u32)
+        .flat_map(|number| format!("{number:09}\n").into_bytes())
+        .collect();
+    for piece in whole.chunks(30_000) {
+        sender.send(piece.to_vec()).await.unwrap();
+    }
+    drop(sender);
+    writer.close(LIMIT).await;
+    end(&server).await;
+    let chunks = read_all(&mut LogReader::new(server.link(), JobId(7), 1)).await;
+    let kept = text(&chunks);
+    let cuts: Vec<u64> = chunks
+        .iter()
+        .filter_map(|c| {
+            if let LogChunk::Cut(bytes) = c {
+                Some(*bytes)
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(cuts.len(), 1, "one cut");
+    assert_eq!(kept.len() as u64 + cuts[0], whole.len() as u64);
+    assert!(kept.len() <= 500_000 + 2 * 65_536, "{}", kept.len());
+    assert!(kept.starts_with(&whole[..100_000]) && kept.ends_with(&whole[whole.len() - 100_000..]));
+}
+
+#[tokio::test]
+async fn a_writer_without_the_lease_writes_nothing() {
+    let server = RedisServer::start();
+    lease(&server, "somebody else's").await;
+    let writer = LogWriter::start(server.link(), token(), limits(1 << 20, 1 << 20));
+    writer.sender().send(b"stale".to_vec()).await.unwrap();
+    writer.close(LIMIT).await;
+    LogWriter::append(&server.link(), &token(), "stale", LIMIT)
+        .await
+        .unwrap();
+    let mut reader = LogReader::new(server.link(), JobId(7), 1);
+    assert_eq!(reader.next(Duration::ZERO).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_log_survives_an_outage_of_redis() {
+    let mut server = RedisServer::start_with(RedisOptions {
+        password: None,
+        tcp: false,
+        durable: true,
+    });
+    lease(&server, "n").await;
+    let writer = LogWriter::start(server.link(), token(), limits(1 << 20, 1 << 20));
+    let sender = writer.sender();
+    let mut reader = LogReader::new(server.link(), JobId(7), 1);
+    sender.send(b"before ".to_vec()).await.unwrap();
+    assert_eq!(
+        reader.next(LIMIT).await.unwrap(),
+        Some(LogChunk::Data(b"before ".to_vec()))
+    );
+    server.kill();
+    sender.send(b"during ".to_vec()).await.unwrap();
+    assert!(reader.next(LIMIT).await.is_err());
+    server.revive();
+    sender.send(b"after".to_vec()).await.unwrap();
+    drop(sender);
+    writer.close(LIMIT).await;
+    end(&server).await;
+    assert_eq!(text(&read_all(&mut reader).await), b"during after");
+}
+
+#[tokio::test]
+async fn somebody_else_can_add_to_the_end() {
+    let server = RedisServer::start();
+    lease(&server, "n").await;
+    for line in ["one\n", "two\n"] {
+        LogWriter::append(&server.link(), &token(), line, LIMIT)
+            .await
+            .unwrap();
+    }
+    end(&server).await;
+    let chunks = read_all(&mut LogReader::new(server.link(), JobId(7), 1)).await;
+    assert_eq!(text(&chunks), b"one\ntwo\n");
+}
