@@ -1,1 +1,103 @@
-fn main() {}
+//! `caur-daemon`: the roles and commands of Caur. This file parses and dispatches; one file per role or command.
+
+mod builder;
+mod cli;
+mod config_check;
+mod connect;
+mod database;
+mod delivery;
+mod job;
+mod redis_child;
+mod roles;
+mod schedule;
+mod supervisor;
+mod table;
+
+use std::process::ExitCode;
+
+use caur_core::config::{Config, Loaded, Loader};
+use caur_core::queue::Queue;
+use clap::Parser;
+use cli::{Cli, Command, ConfigCommand, Shared};
+use color_eyre::eyre::{Result, WrapErr, eyre};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,russh=warn")),
+        )
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .wrap_err("cannot start the runtime")
+        .and_then(|runtime| runtime.block_on(run(cli)));
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {}", chain(&error));
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
+    let loaded = load(&cli.shared)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match &cli.command {
+        Command::Config(ConfigCommand::Check { json }) => {
+            config_check::run(&loaded, *json)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Builder => roles::builder(&loaded.config).await?,
+        Command::Database => roles::database(&loaded.config).await?,
+        Command::Standalone => roles::standalone(loaded.config).await?,
+        Command::Schedule(args) => {
+            let queue = open(&loaded.config).await?;
+            return schedule::run(&cli.shared, args, &loaded.config, &queue).await;
+        }
+        Command::Job(command) => return job::run(command, &open(&loaded.config).await?).await,
+        Command::Audit => {
+            let violations = open(&loaded.config).await?.audit().await?;
+            for violation in &violations {
+                println!("{violation}");
+            }
+            if !violations.is_empty() {
+                return Err(eyre!("{} invariants of the queue do not hold", violations.len()));
+            }
+            println!("the queue is sound");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open(config: &Config) -> Result<Queue> {
+    Ok(Queue::open(connect::redis_link(&config.redis).await?).await?)
+}
+
+fn load(shared: &Shared) -> Result<Loaded> {
+    let mut loader = Loader::new(std::env::vars_os());
+    loader.file.clone_from(&shared.config);
+    for text in &shared.overrides {
+        let (key, value) =
+            text.split_once('=').ok_or_else(|| eyre!("--set {text:?}: expected KEY=VALUE"))?;
+        loader.overrides.push((key.to_owned(), value.to_owned()));
+    }
+    Ok(loader.load()?)
+}
+
+/// An error with all its causes, each once.
+fn chain(error: &color_eyre::Report) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            let separator = if text.is_empty() { "" } else { ": " };
+            text = format!("{text}{separator}{cause}");
+        }
+    }
+    text
+}

@@ -1,0 +1,169 @@
+//! Puts roles together from the configuration: `builder`, `database`, and both with a private Redis, `standalone`.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use caur_core::build::Builder;
+use caur_core::config::{Config, host_name};
+use caur_core::log::LogLimits;
+use caur_core::model::Target;
+use caur_core::queue::Queue;
+use caur_core::repo::{DebugPackages, ProtectedNames, Repository, RepositoryOptions, Signing};
+use color_eyre::eyre::{Result, WrapErr};
+
+use crate::builder::BuilderRole;
+use crate::connect::redis_link;
+use crate::database::{Publisher, sweep};
+use crate::delivery::Delivery;
+use crate::redis_child::RedisChild;
+use crate::supervisor::Supervisor;
+
+/// Runs the `builder` role until a signal.
+///
+/// # Errors
+/// Configuration, Redis or container engine are not as they should be.
+pub async fn builder(config: &Config) -> Result<()> {
+    let queue = Queue::open(redis_link(&config.redis).await?).await?;
+    let delivery = match (&config.redis.ssh.host, &config.database.landing_zone) {
+        // A builder beside its database: no SSH, and a landing zone that exists here.
+        (None, Some(zone)) if zone.is_dir() => Delivery::Local {
+            landing_zone: zone.clone(),
+            repository: config.repository_directory(),
+        },
+        _ => Delivery::Sftp(config.redis.ssh.clone()),
+    };
+    let mut supervisor = Supervisor::new();
+    spawn_builder(&mut supervisor, config, queue, delivery).await?;
+    supervisor.run().await
+}
+
+/// Runs the `database` role until a signal.
+///
+/// # Errors
+/// Configuration, Redis, repository or signing key are not as they should be.
+pub async fn database(config: &Config) -> Result<()> {
+    let queue = Queue::open(redis_link(&config.redis).await?).await?;
+    let mut supervisor = Supervisor::new();
+    spawn_database(&mut supervisor, config, queue).await?;
+    supervisor.run().await
+}
+
+/// Runs `database`, one builder and a private Redis until a signal.
+///
+/// # Errors
+/// As the other two; or no Redis server is installed.
+pub async fn standalone(mut config: Config) -> Result<()> {
+    let state = config.require_standalone()?.state_dir;
+    let folder = |name: &str| -> Result<std::path::PathBuf> {
+        let path = state.join(name);
+        fs::create_dir_all(&path).wrap_err_with(|| format!("cannot create {}", path.display()))?;
+        path.canonicalize().wrap_err_with(|| format!("cannot find {}", path.display()))
+    };
+    let landing_zone = match &config.database.landing_zone {
+        Some(path) => path.clone(),
+        None => folder("landing-zone")?,
+    };
+    config.database.landing_zone = Some(landing_zone.clone());
+    if !config.database.repo_dir.is_dir() && config.database.repo_path.is_none() {
+        config.database.repo_dir = folder("repo")?;
+    }
+    if !config.builder.shared_dir.is_dir() {
+        config.builder.shared_dir = folder("builder")?;
+        config.builder.shared_path = None;
+    }
+    let delivery = Delivery::Local { landing_zone, repository: config.repository_directory() };
+
+    let redis = RedisChild::start(&state.join("redis")).await?;
+    let queue = Queue::open(redis.link()).await?;
+    tracing::info!("the queue is at redis+unix://{}", redis.socket().display());
+    let mut supervisor = Supervisor::new();
+    let stop_redis = tokio_util::sync::CancellationToken::new();
+    let (shutdown, stop) = (supervisor.shutdown(), stop_redis.clone());
+    let redis = tokio::spawn(async move {
+        let ended = redis.keep(stop).await;
+        shutdown.cancel();
+        ended
+    });
+    let result = async {
+        spawn_database(&mut supervisor, &config, queue.clone()).await?;
+        spawn_builder(&mut supervisor, &config, queue, delivery).await?;
+        supervisor.run().await
+    }
+    .await;
+    // Last, since the others still write while they drain.
+    stop_redis.cancel();
+    let redis = redis.await.wrap_err("the task that keeps Redis panicked")?;
+    result.and(redis)
+}
+
+async fn spawn_builder(
+    supervisor: &mut Supervisor,
+    config: &Config,
+    queue: Queue,
+    delivery: Delivery,
+) -> Result<()> {
+    let role = config.require_builder(&host_name())?;
+    let builder = Builder::connect(&role.settings, &config.container, role.name.clone()).await?;
+    let role = BuilderRole {
+        queue,
+        name: role.name,
+        settings: role.settings,
+        lease: Duration::from_secs(config.queue.lease),
+        log: LogLimits {
+            head: config.log.head_limit,
+            tail: config.log.tail_limit,
+            retention: Duration::from_secs(config.log.retention),
+        },
+        builder,
+        delivery,
+    };
+    supervisor.spawn("builder", role.run(supervisor.shutdown()));
+    Ok(())
+}
+
+async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Queue) -> Result<()> {
+    let role = config.require_database()?;
+    let name = format!("{}:{}", host_name(), std::process::id());
+    let lease = Duration::from_secs(config.queue.lease);
+    let options = RepositoryOptions {
+        root: role.repo_dir.clone(),
+        signing: match role.signing {
+            None => Signing::Off,
+            Some(signing) => Signing::Gpg { home: gpg_home(signing.home.as_deref()), key: signing.key },
+        },
+        protected_names: ProtectedNames::from_iter(role.protected_pkgnames),
+        debug_packages: DebugPackages::Accept,
+    };
+    let repository = tokio::task::spawn_blocking(move || Repository::open(options)).await??;
+    for recovered in repository.recovered() {
+        tracing::warn!("finished what an earlier process left: {recovered:?}");
+    }
+    let publisher = Publisher {
+        queue: queue.clone(),
+        repository: Arc::new(repository),
+        landing_zone: role.landing_zone,
+        name: name.clone(),
+        lease,
+        log_retention: Duration::from_secs(config.log.retention),
+    };
+    let targets: Vec<Target> = role
+        .farm
+        .targets
+        .keys()
+        .flat_map(|repo| role.arches.iter().map(|arch| Target { repo: repo.clone(), arch: arch.clone() }))
+        .collect();
+    publisher.announce(&targets).await?;
+    queue.publish_farm(&role.farm).await?;
+    tracing::info!("database is ready, {} targets", targets.len());
+    supervisor.spawn("publisher", publisher.run(supervisor.shutdown()));
+    supervisor.spawn("sweeper", sweep(queue, name, lease, supervisor.shutdown()));
+    Ok(())
+}
+
+/// gpg's own choice where none is configured.
+fn gpg_home(configured: Option<&Path>) -> std::path::PathBuf {
+    let home = || std::env::var_os("HOME").map_or_else(|| "/root".into(), std::path::PathBuf::from);
+    configured.map_or_else(|| home().join(".gnupg"), Path::to_path_buf)
+}
