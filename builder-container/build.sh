@@ -113,6 +113,8 @@ update_sources() {
   [[ -n ${PACKAGE_REPO_URL:-} ]] \
     || fail "$STATUS_FAILED" "git" "PACKAGE_REPO_ID is '$PACKAGE_REPO_ID' without PACKAGE_REPO_URL" "set both, or neither to build from /pkgbuilds as it is"
   local advice="check the address and the network; the sources from before are not built instead"
+  # A repository that asks for a password fails instead of waiting for one.
+  export GIT_TERMINAL_PROMPT=0
   mkdir -p "$SOURCES"
   # Builds that share the folder take turns.
   exec 9<"$SOURCES"
@@ -122,7 +124,7 @@ update_sources() {
     setup_step "git" "creating a repository in $SOURCES" "check that the mount is writable" git init -q "$SOURCES"
   fi
   setup_step "git" "fetching $what" "$advice" \
-    git -C "$SOURCES" fetch -q --no-tags --depth 1 --force "$PACKAGE_REPO_URL" HEAD
+    git -C "$SOURCES" fetch -q --no-tags --depth 1 --force -- "$PACKAGE_REPO_URL" HEAD
   setup_step "git" "checking out $what" "empty the sources folder" git -C "$SOURCES" reset -q --hard FETCH_HEAD
   setup_step "git" "cleaning $SOURCES" "empty the sources folder" git -C "$SOURCES" clean -q -ffdx
   say "Source commit: $(git -C "$SOURCES" rev-parse HEAD)"

@@ -14,16 +14,18 @@ applied() {
   say "Interfere: $1"
 }
 
-# What makepkg says about the PKGBUILD as it is now; empty where it cannot be read yet, as a later
-# interfere may be what repairs it.
-srcinfo() {
-  (cd "$START" && as_builder timeout --kill-after=5 120 makepkg --printsrcinfo 2>/dev/null) || true
-}
-
-# The values of a key in srcinfo's output, one a line.
-# srcinfo_values TEXT KEY
-srcinfo_values() {
-  sed -nE "s/^[[:space:]]*$2 = (.*)\$/\\1/p" <<<"$1"
+# The values of an array of the PKGBUILD as it is now, one a line; nothing where it cannot be read
+# yet, as a later interfere may be what repairs it. `makepkg --printsrcinfo` is no help here: it
+# refuses to work before the tools that this is about are installed.
+# pkgbuild_values ARRAY
+pkgbuild_values() {
+  # shellcheck disable=SC2016  # expanded by the inner shell, which runs as builder like makepkg
+  as_builder timeout --kill-after=5 60 bash -c '
+    array=$1[@] startdir=$PWD srcdir=$PWD/src pkgdir=$PWD/pkg
+    exec 3>&1 >/dev/null 2>&1
+    source /etc/makepkg.conf
+    source ./PKGBUILD
+    [[ -z ${!array} ]] || printf "%s\n" "${!array}" >&3' - "$1" || true
 }
 
 # add_tool REASON PROGRAM PACKAGE: installs PACKAGE unless PROGRAM is there already.
@@ -44,9 +46,8 @@ add_tool() {
 
 # Tools that a package's name or options ask for.
 add_tools() {
-  local info name names=("$PKGBASE") options
-  info=$(srcinfo)
-  mapfile -t -O 1 names < <(srcinfo_values "$info" pkgname)
+  local name names=("$PKGBASE") options
+  mapfile -t -O 1 names < <(pkgbuild_values pkgname)
   for name in "${names[@]}"; do
     case $name in
       *-git) add_tool "$name" git git ;;
@@ -58,7 +59,7 @@ add_tools() {
       add_tool "$name" "" multilib-devel
     fi
   done
-  mapfile -t options < <(srcinfo_values "$info" options)
+  mapfile -t options < <(pkgbuild_values options)
   for name in "${options[@]}"; do
     if [[ $name == ccache ]]; then
       add_tool "option ccache" ccache ccache
