@@ -26,24 +26,25 @@ prefer_mirror() {
 # Repositories that need signatures are of use only after their keyring packages are installed and
 # trusted. The packages themselves cannot be checked yet: their address is the operator's word.
 install_keyrings() {
-  local keyrings=() keyring conf installed import file
+  local keyrings=() keyring conf stamp installed import file
   read -r -d '' -a keyrings <<<"${EXTRA_PACMAN_KEYRINGS:-}" || true
   ((${#keyrings[@]} > 0)) || return 0
 
   conf=$(mktemp)
   printf '[options]\nArchitecture = auto\nSigLevel = Never\nLocalFileSigLevel = Never\nRemoteFileSigLevel = Never\n' >"$conf"
+  # Files that the packages bring are newer than this one.
+  stamp=$(mktemp)
   setup_step "keyring" "pacman-key --init" "check /etc/pacman.d/gnupg of the image" pacman-key --init
   for keyring in "${keyrings[@]}"; do
     say "Installing keyring $keyring"
     setup_step "keyring" "installing $keyring" "check EXTRA_PACMAN_KEYRINGS and that the address is reachable" \
       pacman -U --noconfirm --config "$conf" "$keyring"
   done
-  rm -f "$conf"
 
   # Distributions other than Arch build pacman-key with another folder for keyrings.
   import=$(sed -nE "s/^[[:space:]]*(local )?KEYRING_IMPORT_DIR=['\"]([^'\"]+)['\"].*/\\2/p" "$(type -P pacman-key)")
   import=${import:-/usr/share/pacman/keyrings}
-  mkdir -p "$import"
+  mkdir -p "$import" /usr/share/pacman/keyrings
   for file in /usr/share/pacman/keyrings/*; do
     [[ -e $file ]] || continue
     if [[ ! -e $import/${file##*/} ]]; then
@@ -51,22 +52,14 @@ install_keyrings() {
     fi
   done
 
-  mapfile -t installed < <(keyring_names)
+  mapfile -t installed < <(find /usr/share/pacman/keyrings -name '*.gpg' -cnewer "$stamp" -printf '%P\n' | sed 's/\.gpg$//')
+  rm -f "$conf" "$stamp"
   if ((${#installed[@]} == 0)); then
     fail "$STATUS_ENVIRONMENT" "keyring" "no .gpg file in /usr/share/pacman/keyrings after installing ${keyrings[*]}" "EXTRA_PACMAN_KEYRINGS must name keyring packages"
   fi
   setup_step "keyring" "pacman-key --populate ${installed[*]}" "check the keyring packages" \
     pacman-key --populate "${installed[@]}"
   say "Keyrings installed: ${installed[*]}"
-}
-
-keyring_names() {
-  local file
-  for file in /usr/share/pacman/keyrings/*.gpg; do
-    [[ -e $file ]] || continue
-    file=${file##*/}
-    printf '%s\n' "${file%.gpg}"
-  done
 }
 
 add_repositories() {

@@ -123,12 +123,26 @@ engine_end() {
   engine_end_pid "$run"
 }
 
+# dockerd leaves mounts in its own folders behind (its data folder on itself, a network namespace),
+# which could not be removed otherwise.
+engine_unmount() {
+  local folder point
+  for folder in "$@"; do
+    while IFS= read -r point; do
+      umount -q "$point" || true
+    done < <(awk -v folder="$folder/" 'index($2, folder) == 1 { print $2 }' /proc/self/mounts | tac)
+  done
+}
+
 engine_end_pid() {
   local pid tenth
   pid=$(engine_pid "$1") || return 0
   kill "$pid"
   for ((tenth = 0; tenth < 300; tenth++)); do
-    kill -0 "$pid" 2>/dev/null || return 0
+    if ! kill -0 "$pid" 2>/dev/null; then
+      engine_unmount "$1" "$(engine_data)"
+      return 0
+    fi
     sleep 0.1
   done
   die "the private dockerd (pid $pid) did not end within 30 s" "look at $(engine_data)/log"

@@ -29,8 +29,9 @@ start_harness() {
 
 stop_harness() {
   local status=$?
+  set +e
   if [[ -d $SCRATCH/gnupg ]]; then
-    GNUPGHOME=$SCRATCH/gnupg gpgconf --kill all || true
+    GNUPGHOME=$SCRATCH/gnupg gpgconf --kill all
   fi
   rm -rf "$SCRATCH"
   engine_stop

@@ -113,7 +113,14 @@ END
   check "no debug package option" grep -q '^options = !debug' <(bsdtar -xOqf "$OUT"/*.zst .BUILDINFO)
 }
 
-case_25_srcinfo() {
+case_25_collection() {
+  build caur-demo-impostor
+  check "impostor: builds, under another name than its folder" same "$(outputs)" pacman-99.0-1-x86_64.pkg.tar.zst
+  check "materialise: the same commit every time" same \
+    "$("$ROOT/tests/packages/materialise" "$SCRATCH/once")" "$("$ROOT/tests/packages/materialise" "$SCRATCH/twice")"
+  check "materialise: clean checkout" same "$(git -C "$SCRATCH/once" status --porcelain)" ""
+  check "materialise: refuses a folder that is not empty" not "$ROOT/tests/packages/materialise" "$SCRATCH/once"
+
   prepare_build srcinfo
   # shellcheck disable=SC2016  # for the container's shell
   container --entrypoint bash -- -c 'chown -R builder: /pkgbuilds && cd /pkgbuilds && for folder in caur-demo-*; do
