@@ -13,5 +13,6 @@ die() {
 
 # Where the private engine and the parts of the test image live between runs.
 dev_state() {
-  printf '%s' "${CAUR_DEV_STATE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/caur}"
+  # In the form that the kernel uses too, for comparisons with what is mounted.
+  realpath -m -- "${CAUR_DEV_STATE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/caur}"
 }
