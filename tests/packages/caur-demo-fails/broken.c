@@ -1,0 +1,4 @@
+int main(void)
+{
+    return this_name_is_declared_nowhere;
+}

@@ -1,0 +1,1 @@
+echo "on-success.sh of caur-demo-interfere ran"
