@@ -5,5 +5,6 @@
 
 pub mod link;
 pub mod model;
+pub mod ssh;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
