@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 
+use super::HostKeyError;
 use super::known_hosts::{Recorded, Standing, lookup_name, recorded_keys};
 
 /// What decides about a server's key.
@@ -15,87 +16,6 @@ pub enum HostKeyPolicy {
     Pinned(Vec<PublicKey>),
     /// These known_hosts files; one that does not exist counts as empty.
     KnownHosts(Vec<PathBuf>),
-}
-
-/// Why a server's key is not trusted.
-#[derive(Debug, thiserror::Error)]
-pub enum HostKeyError {
-    /// A pinned key that cannot be read.
-    #[error(
-        "the pinned SSH host key {text:?} cannot be read: {reason}; expected the form `ssh-ed25519 AAAA…` as in the \
-         server's /etc/ssh/ssh_host_ed25519_key.pub (REDIS_SSH_HOSTKEY for the tunnel to Redis)"
-    )]
-    BadPin {
-        /// What was given.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A known_hosts file exists and cannot be read.
-    #[error("cannot read {}: {source}; without it no SSH host key can be checked", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Nothing is recorded for this server.
-    #[error(
-        "the SSH host key of {host} is unknown: {fingerprint}. Compare the fingerprint with the server's \
-         (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` there), then add this line to {}:\n{line}\n\
-         or pin the key in the configuration (REDIS_SSH_HOSTKEY for the tunnel to Redis)",
-        path.display()
-    )]
-    Unknown {
-        /// The server as known_hosts writes it.
-        host: String,
-        /// `SHA256:…` of the key it showed.
-        fingerprint: String,
-        /// The file to add the line to.
-        path: PathBuf,
-        /// The line to add.
-        line: String,
-    },
-    /// Another key is recorded or pinned for this server.
-    #[error(
-        "THE SSH HOST KEY OF {host} HAS CHANGED. It showed {fingerprint}, while {recorded}. Either the server was \
-         set up anew or someone is in the middle: nothing was sent. Ask the server's administrator; only then \
-         replace the recorded key (the server's present one is `{key}`)"
-    )]
-    Changed {
-        /// The server as known_hosts writes it.
-        host: String,
-        /// `SHA256:…` of the key it showed.
-        fingerprint: String,
-        /// What is recorded and where, in words.
-        recorded: String,
-        /// The key it showed, in OpenSSH's form.
-        key: String,
-    },
-    /// The key is marked as revoked.
-    #[error(
-        "THE SSH HOST KEY OF {host} IS REVOKED: {fingerprint} is marked @revoked in {}, line {line}. Whoever answers \
-         there has a key that is known to be stolen; nothing was sent",
-        path.display()
-    )]
-    Revoked {
-        /// The server as known_hosts writes it.
-        host: String,
-        /// `SHA256:…` of the key it showed.
-        fingerprint: String,
-        /// The file with the mark.
-        path: PathBuf,
-        /// Its line, from 1.
-        line: usize,
-    },
-    /// The server showed a certificate, which was not asked for.
-    #[error(
-        "{host} showed an SSH host certificate, which is not supported; let it offer a plain host key too"
-    )]
-    Certificate {
-        /// The server as known_hosts writes it.
-        host: String,
-    },
 }
 
 impl HostKeyPolicy {

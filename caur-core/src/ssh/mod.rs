@@ -10,12 +10,17 @@ mod host_key;
 mod known_hosts;
 mod login;
 mod session;
+mod sftp;
 #[cfg(test)]
 mod tests;
 mod tunnel;
+mod upload;
+#[cfg(test)]
+mod upload_tests;
 
 pub use alias::{AliasError, ResolvedHost, resolve_alias};
-pub use error::SshError;
-pub use host_key::{HostKeyError, HostKeyPolicy};
+pub use error::{HostKeyError, SshError};
+pub use host_key::HostKeyPolicy;
 pub use session::{Session, SshStream, SshTarget};
 pub use tunnel::TunnelConnect;
+pub use upload::{LocalFile, Upload, UploadError, upload_directory};

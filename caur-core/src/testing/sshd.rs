@@ -184,6 +184,12 @@ impl Drop for Sshd {
 fn config_text(directory: &Path, port: u16, options: &SshdOptions) -> String {
     let shown = directory.display();
     let more = options.config.join("\n");
+    // Unlike other options this one may not be stated twice.
+    let subsystem = if more.contains("Subsystem ") {
+        ""
+    } else {
+        "Subsystem sftp internal-sftp"
+    };
     // The first statement of an option counts, so that a test's lines come first.
     format!(
         "{more}\n\
@@ -199,7 +205,7 @@ fn config_text(directory: &Path, port: u16, options: &SshdOptions) -> String {
          PermitRootLogin prohibit-password\n\
          LogLevel VERBOSE\n\
          MaxStartups 100\n\
-         Subsystem sftp internal-sftp\n"
+         {subsystem}\n"
     )
 }
 
