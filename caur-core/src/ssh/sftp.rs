@@ -21,7 +21,8 @@ use super::{LocalFile, Session, UploadError};
 /// Bytes in one write request. Larger ones gain nothing, as the SSH channel cuts them to this size anyway.
 const CHUNK: usize = 32 * 1024;
 
-/// Write requests under way at once: 4 MiB, which fills a line of 300 Mbit/s over a distance of 100 ms.
+/// Write requests under way at once: 4 MiB, more than the 2 MiB that OpenSSH takes on a channel before it has
+/// answered, so that the server sets the pace.
 const IN_FLIGHT: usize = 128;
 
 /// Requests behind 4 MiB of writes wait for their turn; who watches progress decides when it is too long.

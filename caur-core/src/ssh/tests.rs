@@ -282,6 +282,27 @@ async fn a_cut_tunnel_fails_one_command_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_session_whose_peer_fell_silent_is_replaced() {
+    let redis = redis();
+    let sshd = Sshd::start();
+    let link = RedisLink::new(TunnelConnect::new(sshd.target(), tcp(redis.port()), redis.auth()));
+    ping(&link).await.unwrap();
+    sshd.freeze_sessions();
+    let error = timeout(LIMIT, ping(&link))
+        .await
+        .expect("commands have a limit")
+        .unwrap_err();
+    assert!(matches!(error, LinkError::Lost { .. }), "{error:?}");
+    assert_eq!(
+        timeout(LIMIT, ping(&link))
+            .await
+            .expect("so do channels")
+            .unwrap(),
+        "PONG"
+    );
+}
+
+#[tokio::test]
 async fn the_link_outlives_a_restart_of_the_ssh_server() {
     let redis = redis();
     let mut sshd = Sshd::start();
