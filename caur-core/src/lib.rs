@@ -8,5 +8,6 @@ pub mod link;
 pub mod log;
 pub mod model;
 pub mod queue;
+pub mod ssh;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 
-use super::{ByteStream, Connect, LinkError, RedisAuth};
+use super::{ByteStream, CONNECT_TIMEOUT, Connect, LinkError, RedisAuth};
 
 /// Where a Redis server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +46,16 @@ pub struct Direct {
 impl Connect for Direct {
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn ByteStream>, LinkError>> {
         async move {
-            let opened: std::io::Result<Box<dyn ByteStream>> = match &self.address {
-                RedisAddress::Tcp { host, port } => open_tcp(host, *port).await,
-                RedisAddress::Unix(path) => UnixStream::connect(path)
-                    .await
-                    .map(|stream| Box::new(stream) as _),
+            let opened = async {
+                Ok::<Box<dyn ByteStream>, _>(match &self.address {
+                    RedisAddress::Tcp { host, port } => Box::new(open_tcp(host, *port).await?),
+                    RedisAddress::Unix(path) => Box::new(UnixStream::connect(path).await?),
+                })
             };
-            opened.map_err(|source| LinkError::unreachable(self.describe(), source))
+            timeout(CONNECT_TIMEOUT, opened)
+                .await
+                .map_err(|_| LinkError::timed_out(self.describe()))?
+                .map_err(|source| LinkError::unreachable(self.describe(), source))
         }
         .boxed()
     }
@@ -65,8 +69,8 @@ impl Connect for Direct {
     }
 }
 
-async fn open_tcp(host: &str, port: u16) -> std::io::Result<Box<dyn ByteStream>> {
+async fn open_tcp(host: &str, port: u16) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
-    Ok(Box::new(stream))
+    Ok(stream)
 }

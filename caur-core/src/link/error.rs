@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use super::CONNECT_TIMEOUT;
+
 /// An error of the link. Cheap to clone, because callers that share an attempt share its failure.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LinkError {
@@ -97,6 +99,13 @@ impl LinkError {
             | Self::PasswordMissing { .. }
             | Self::TooOld { .. }
             | Self::Command(_) => false,
+        }
+    }
+
+    pub(super) fn timed_out(address: String) -> Self {
+        Self::TimedOut {
+            address,
+            seconds: CONNECT_TIMEOUT.as_secs(),
         }
     }
 

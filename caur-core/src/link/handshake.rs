@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{CONNECT_TIMEOUT, Connect, LinkError};
+use super::{ByteStream, CONNECT_TIMEOUT, Connect, LinkError};
 
 /// A connection that has been logged in and checked, and the task that moves its bytes. The task ends when
 /// the stream does.
@@ -16,19 +16,16 @@ pub(super) struct Established {
     pub driver: JoinHandle<()>,
 }
 
-/// Opens a stream and makes a checked connection of it, within [`CONNECT_TIMEOUT`].
+/// Opens a stream, in the time that its [`Connect`] takes, and makes a checked connection of it within
+/// [`CONNECT_TIMEOUT`].
 pub(super) async fn establish(connect: &dyn Connect) -> Result<Established, LinkError> {
-    timeout(CONNECT_TIMEOUT, shake_hands(connect))
+    let stream = connect.open().await?;
+    timeout(CONNECT_TIMEOUT, shake_hands(connect, stream))
         .await
-        .unwrap_or_else(|_| {
-            Err(LinkError::TimedOut {
-                address: connect.describe(),
-                seconds: CONNECT_TIMEOUT.as_secs(),
-            })
-        })
+        .unwrap_or_else(|_| Err(LinkError::timed_out(connect.describe())))
 }
 
-async fn shake_hands(connect: &dyn Connect) -> Result<Established, LinkError> {
+async fn shake_hands(connect: &dyn Connect, stream: Box<dyn ByteStream>) -> Result<Established, LinkError> {
     let address = connect.describe();
     let auth = connect.auth();
     let named = |error| LinkError::from_redis(error, &address, auth.username.as_deref());
@@ -43,7 +40,6 @@ async fn shake_hands(connect: &dyn Connect) -> Result<Established, LinkError> {
         info = info.set_password(password.expose_secret());
     }
     let config = AsyncConnectionConfig::new().set_response_timeout(None);
-    let stream = connect.open().await?;
     let (mut connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
         .await
         .map_err(named)?;

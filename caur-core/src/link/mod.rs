@@ -24,7 +24,7 @@ pub use direct::{Direct, RedisAddress};
 pub use error::LinkError;
 pub use redis_link::{Dedicated, LinkState, MAX_BLOCK, RedisLink};
 
-/// How long opening a connection may take, the server's greeting included.
+/// How long reaching a server may take, and how long its greeting.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A byte stream to a Redis server.
@@ -34,7 +34,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 /// Opens byte streams to one Redis server; what is spoken over them is the link's business.
 pub trait Connect: Send + Sync + 'static {
-    /// Opens one fresh stream.
+    /// Opens one fresh stream, in bounded time.
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn ByteStream>, LinkError>>;
 
     /// Who to log in as, and the database to use.

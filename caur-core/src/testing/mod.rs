@@ -6,6 +6,8 @@
 
 mod child;
 mod redis_server;
+mod sshd;
 
 pub use child::{Child, free_port};
 pub use redis_server::{RedisOptions, RedisServer};
+pub use sshd::{Sshd, SshdOptions, make_key};
