@@ -4,3 +4,4 @@
 //! console in `caur-tui`. `docs/ARCHITECTURE.md` says which module may use which.
 
 pub mod model;
+pub mod repo;
