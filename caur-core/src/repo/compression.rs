@@ -22,17 +22,6 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The end of a package's file name, from `.pkg` on.
-    #[must_use]
-    pub const fn package_suffix(self) -> &'static str {
-        match self {
-            Self::None => ".pkg.tar",
-            Self::Gzip => ".pkg.tar.gz",
-            Self::Xz => ".pkg.tar.xz",
-            Self::Zstd => ".pkg.tar.zst",
-        }
-    }
-
     fn of(head: &[u8]) -> Self {
         match head {
             [0x1f, 0x8b, ..] => Self::Gzip,

@@ -180,17 +180,12 @@ pub fn read_index(path: &Path) -> Result<Index, DatabaseError> {
     Ok(index)
 }
 
-/// Writes to `out` what the database at `old` holds (nothing where there is no such file), without the packages
-/// in `forget` and with the entries of `add`, which replace those of the same name.
+/// Writes to `out` what the database at `old` holds (nothing where there is no such file), with the entries of
+/// `add`, which replace those of the same name.
 ///
 /// # Errors
 /// When `old` cannot be relied on or `out` cannot be written.
-pub fn rewrite(
-    old: &Path,
-    forget: &BTreeSet<String>,
-    add: &[DatabaseEntry],
-    out: impl Write,
-) -> Result<(), DatabaseError> {
+pub fn rewrite(old: &Path, add: &[DatabaseEntry], out: impl Write) -> Result<(), DatabaseError> {
     let replaced: BTreeSet<&str> = add.iter().map(DatabaseEntry::pkgname).collect();
     let mut add: Vec<&DatabaseEntry> = add.iter().collect();
     add.sort_unstable_by(|a, b| a.directory.cmp(&b.directory));
@@ -201,7 +196,7 @@ pub fn rewrite(
             while let Some(next) = add.next_if(|next| next.directory < entry.directory) {
                 writer.append(next)?;
             }
-            if !forget.contains(entry.pkgname()) && !replaced.contains(entry.pkgname()) {
+            if !replaced.contains(entry.pkgname()) {
                 writer.append(&entry)?;
             }
             Ok::<_, DatabaseError>(())
@@ -305,15 +300,17 @@ mod tests {
         let mut kept = entry(&format!("b{}-1-1", "x".repeat(110)), "%FUTURE%\nfield\n\n");
         kept.members.push(("other".into(), b"\0\xff".to_vec()));
         let old = [entry("c-d-1:1-1", ""), entry("a-1-1", ""), kept.clone()];
-        rewrite(&first, &BTreeSet::new(), &old, File::create(&first).unwrap()).unwrap_err();
+        rewrite(&first, &old, File::create(&first).unwrap()).unwrap_err();
         std::fs::remove_file(&first).unwrap();
         let nothing = folder.path().join("nothing");
-        rewrite(&nothing, &BTreeSet::new(), &old, File::create(&first).unwrap()).unwrap();
+        rewrite(&nothing, &old, File::create(&first).unwrap()).unwrap();
 
         let add = [entry("c-d-1:2-1", ""), entry("aa-1-1", "")];
-        let forget = BTreeSet::from(["a".to_owned()]);
-        rewrite(&first, &forget, &add, File::create(&second).unwrap()).unwrap();
-        assert_eq!(all(&second), [add[1].clone(), kept, add[0].clone()]);
+        rewrite(&first, &add, File::create(&second).unwrap()).unwrap();
+        assert_eq!(
+            all(&second),
+            [old[1].clone(), add[1].clone(), kept, add[0].clone()]
+        );
         let index = read_index(&second).unwrap();
         assert_eq!(index["c-d"].version, "1:2-1");
         assert_eq!(index["aa"].pkgbase, "aa");
@@ -327,7 +324,7 @@ mod tests {
             let mut bad = entry("a-1-1", "");
             bad.directory = directory.to_owned();
             let nothing = folder.path().join("nothing");
-            rewrite(&nothing, &BTreeSet::new(), &[bad], File::create(&path).unwrap()).unwrap();
+            rewrite(&nothing, &[bad], File::create(&path).unwrap()).unwrap();
             let error = read_index(&path).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");
         }
@@ -339,7 +336,7 @@ mod tests {
         fn damage_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("db");
-            rewrite(&folder.path().join("nothing"), &BTreeSet::new(), &[entry("a-1-1", "")], File::create(&path).unwrap()).unwrap();
+            rewrite(&folder.path().join("nothing"), &[entry("a-1-1", "")], File::create(&path).unwrap()).unwrap();
             let packed = std::fs::read(&path).unwrap();
             let unpacked = zstd::decode_all(packed.as_slice()).unwrap();
             for mut bytes in [packed, unpacked] {
