@@ -11,3 +11,4 @@ pub mod queue;
 pub mod ssh;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod repo;

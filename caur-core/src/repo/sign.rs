@@ -1,0 +1,265 @@
+//! Detached OpenPGP signatures by `gpg`, so that agents, subkeys and hardware keys work as they do by hand.
+//!
+//! A signature is checked before it is used: what leaves this module has been verified with the same keyring.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How packages are signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signing {
+    /// Not at all.
+    Off,
+    /// By gpg.
+    Gpg {
+        /// The `GNUPGHOME` with the secret key.
+        home: PathBuf,
+        /// Which key, in any form that gpg takes; gpg's default where none is given.
+        key: Option<String>,
+    },
+}
+
+/// Why there is no signature.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// gpg could not be started.
+    #[error("could not start gpg to sign packages: {0}; install the package gnupg, or turn signing off")]
+    Start(io::Error),
+    /// The keyring's folder is not there.
+    #[error("the gpg home {} does not exist or is not a folder; set GPG_PATH to the folder with the signing key", .0.display())]
+    NoHome(PathBuf),
+    /// There is no secret key to sign with.
+    #[error("the gpg home {} has no secret key{}; import it with `gpg --homedir {} --import`", home.display(), for_key(key), home.display())]
+    NoSecretKey {
+        /// The gpg home.
+        home: PathBuf,
+        /// The wanted key.
+        key: Option<String>,
+    },
+    /// The key is expired, revoked, disabled or cannot sign.
+    #[error("no secret key{} in the gpg home {} can sign: expired, revoked or without the right to sign; extend it with `gpg --homedir {} --quick-set-expire`", for_key(key), home.display(), home.display())]
+    Unusable {
+        /// The gpg home.
+        home: PathBuf,
+        /// The wanted key.
+        key: Option<String>,
+    },
+    /// The agent would have to ask for a passphrase or PIN.
+    #[error("the signing key in {} is locked: gpg would have to ask for its passphrase or PIN; unlock it in the agent (sign something by hand, or gpg-preset-passphrase)", .0.display())]
+    Locked(PathBuf),
+    /// gpg took too long.
+    #[error("gpg did not answer within {} s while working on {}; is its agent or a hardware key stuck?", GPG_PATIENCE.as_secs(), .0.display())]
+    Stuck(PathBuf),
+    /// Anything else, with gpg's own words.
+    #[error("gpg failed to {action} {}: {words}", path.display())]
+    Failed {
+        /// What was attempted.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What gpg said.
+        words: String,
+    },
+    /// The signature is larger than pacman takes.
+    #[error("the signature {} has {size} bytes, pacman takes at most {SIGNATURE_LIMIT}", path.display())]
+    TooLarge {
+        /// The signature.
+        path: PathBuf,
+        /// Its size.
+        size: u64,
+    },
+}
+
+/// The largest signature that pacman takes, in bytes.
+pub const SIGNATURE_LIMIT: u64 = 16384;
+/// How long gpg may take for one call; a hardware key needs a second or two a file.
+const GPG_PATIENCE: Duration = Duration::from_secs(300);
+
+fn for_key(key: &Option<String>) -> String {
+    key.as_ref().map(|key| format!(" {key:?}")).unwrap_or_default()
+}
+
+/// The name of the signature of a file.
+#[must_use]
+pub fn signature_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".sig");
+    name.into()
+}
+
+impl Signing {
+    /// Checks that files can be signed, as far as that shows without signing one.
+    ///
+    /// # Errors
+    /// When gpg, its home or a usable secret key is missing.
+    pub fn check(&self) -> Result<(), SignError> {
+        let Self::Gpg { home, key } = self else {
+            return Ok(());
+        };
+        if !home.is_dir() {
+            return Err(SignError::NoHome(home.clone()));
+        }
+        let mut command = gpg(home);
+        command.args(["--with-colons", "--list-secret-keys"]).args(key);
+        let listing = String::from_utf8_lossy(&run(command, home)?.stdout).into_owned();
+        let (home, key) = (home.clone(), key.clone());
+        let keys: Vec<Vec<&str>> = listing
+            .lines()
+            .filter(|line| line.starts_with("sec:"))
+            .map(|line| line.split(':').collect())
+            .collect();
+        if keys.is_empty() {
+            return Err(SignError::NoSecretKey { home, key });
+        }
+        // Field 12 lists what the whole key can do, in capitals; a D says that it is disabled.
+        let can_sign = |fields: &Vec<&str>| {
+            fields
+                .get(11)
+                .is_some_and(|can| can.contains('S') && !can.contains('D'))
+                && !matches!(fields.get(1), Some(&("e" | "r" | "i")))
+        };
+        if keys.iter().any(can_sign) {
+            Ok(())
+        } else {
+            Err(SignError::Unusable { home, key })
+        }
+    }
+
+    /// Signs each of `files`, all in one folder, into `FILE.sig` and checks the signatures.
+    ///
+    /// # Errors
+    /// When one cannot be signed or its signature does not verify.
+    pub fn sign(&self, files: &[PathBuf]) -> Result<(), SignError> {
+        let Self::Gpg { home, key } = self else {
+            return Ok(());
+        };
+        files.iter().try_for_each(|file| {
+            match sign_file(home, key, file) {
+                // gpg says so of a default key that has expired, too; the key list tells them apart.
+                Err(missing @ SignError::NoSecretKey { .. }) => return self.check().and(Err(missing)),
+                outcome => outcome?,
+            }
+            verify(home, file)
+        })
+    }
+}
+
+fn sign_file(home: &Path, key: &Option<String>, file: &Path) -> Result<(), SignError> {
+    let signature = signature_path(file);
+    let mut command = gpg(home);
+    command.args(["--pinentry-mode", "error", "--no-armor", "--status-fd", "1"]);
+    if let Some(key) = key {
+        command.args(["--local-user", key]);
+    }
+    command
+        .arg("--output")
+        .arg(&signature)
+        .arg("--detach-sign")
+        .arg("--")
+        .arg(file);
+    let output = run(command, file)?;
+    if !output.status.success() {
+        return Err(classify(home, key, file, &output));
+    }
+    match std::fs::metadata(&signature) {
+        Ok(metadata) if metadata.len() <= SIGNATURE_LIMIT => Ok(()),
+        Ok(metadata) => Err(SignError::TooLarge {
+            path: signature,
+            size: metadata.len(),
+        }),
+        Err(error) => Err(SignError::Failed {
+            action: "sign",
+            path: file.to_owned(),
+            words: error.to_string(),
+        }),
+    }
+}
+
+fn classify(home: &Path, key: &Option<String>, file: &Path, output: &Output) -> SignError {
+    let (home, key) = (home.to_owned(), key.clone());
+    let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let says = |words: &str| says(output, words);
+    // Codes of INV_SGNR: 1 is not found, 4 revoked, 5 expired, 9 no secret key.
+    if says("INV_SGNR 9") || says("INV_SGNR 1") || says("NO_SECKEY") {
+        SignError::NoSecretKey { home, key }
+    } else if says("KEYEXPIRED") || says("INV_SGNR") {
+        SignError::Unusable { home, key }
+    } else if words.contains("pinentry") || words.contains("passphrase") {
+        SignError::Locked(home)
+    } else {
+        SignError::Failed {
+            action: "sign",
+            path: file.to_owned(),
+            words,
+        }
+    }
+}
+
+/// One call a file: gpg takes no second detached signature in the same call.
+fn verify(home: &Path, file: &Path) -> Result<(), SignError> {
+    let mut command = gpg(home);
+    command
+        .args(["--status-fd", "1", "--verify", "--"])
+        .arg(signature_path(file))
+        .arg(file);
+    let output = run(command, file)?;
+    // Of an expired or revoked key the first line would be another one.
+    if output.status.success() && says(&output, "GOODSIG") && says(&output, "VALIDSIG") {
+        return Ok(());
+    }
+    let words = format!(
+        "it does not verify: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Err(SignError::Failed {
+        action: "check the new signature of",
+        path: file.to_owned(),
+        words,
+    })
+}
+
+/// Whether a status line begins with these words; doc/DETAILS in GnuPG lists them.
+fn says(output: &Output, words: &str) -> bool {
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| line.strip_prefix("[GNUPG:] "))
+        .filter_map(|line| line.strip_prefix(words))
+        .any(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+fn gpg(home: &Path) -> Command {
+    let mut command = Command::new("gpg");
+    command
+        .arg("--homedir")
+        .arg(home)
+        .args(["--batch", "--no-tty", "--yes"])
+        .env("LC_ALL", "C");
+    command
+}
+
+fn run(mut command: Command, about: &Path) -> Result<Output, SignError> {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(SignError::Start)?;
+    wait(child, about)
+}
+
+fn wait(child: Child, about: &Path) -> Result<Output, SignError> {
+    let process = rustix::process::Pid::from_child(&child);
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    match receiver.recv_timeout(GPG_PATIENCE) {
+        Ok(output) => output.map_err(SignError::Start),
+        Err(_) => {
+            // The waiting thread has not collected the process yet, so the number is still its own.
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+            Err(SignError::Stuck(about.to_owned()))
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The repository against the real programs: gpg, repo-add, repo-remove, pacman, makepkg; hostile uploads; the
+//! process ended at every step.
+
+mod crash;
+mod fixture;
+mod programs;
+mod publish;
+mod refusals;
+mod signing;
