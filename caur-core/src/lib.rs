@@ -8,7 +8,7 @@ pub mod link;
 pub mod log;
 pub mod model;
 pub mod queue;
+pub mod repo;
 pub mod ssh;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod repo;
