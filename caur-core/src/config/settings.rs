@@ -1,15 +1,18 @@
 //! The typed configuration: one structure for all roles, in the units that its documentation states.
+//!
+//! Serialising it shows secrets masked, so what is printed or sent can never hold one.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::serial::{builder_class, masked, masked_option, text_or_number};
 use crate::model::{Arch, BuilderName, SourceRepo, SourceSettings, TargetRepo, TargetSettings};
 
 /// Everything that can be configured.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The queue's Redis.
@@ -33,7 +36,7 @@ pub struct Config {
 }
 
 /// How to reach Redis.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisSettings {
     /// Host, as seen from the SSH server where a tunnel is used.
@@ -45,6 +48,7 @@ pub struct RedisSettings {
     /// Redis ACL user.
     pub user: Option<String>,
     /// Password.
+    #[serde(serialize_with = "masked_option")]
     pub password: Option<SecretString>,
     /// The SSH tunnel; none without [`RedisSshSettings::host`].
     pub ssh: RedisSshSettings,
@@ -64,7 +68,7 @@ impl Default for RedisSettings {
 }
 
 /// The SSH server in front of Redis.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisSshSettings {
     /// Host, address or `ssh_config` alias.
@@ -95,12 +99,13 @@ impl Default for RedisSshSettings {
 }
 
 /// Settings of a builder.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BuilderSettings {
     /// Its name; the machine's host name where none is given.
     pub name: Option<BuilderName>,
-    /// The highest class that it takes; none: only jobs for its name.
+    /// The highest class that it takes; none (written as any text that is no number): only jobs for its name.
+    #[serde(deserialize_with = "builder_class")]
     pub class: Option<u32>,
     /// Seconds that makepkg may take.
     pub timeout: u64,
@@ -177,7 +182,7 @@ impl Default for BuilderSettings {
 }
 
 /// Settings of the `database` role.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// The published repositories, as this process sees them.
@@ -235,7 +240,7 @@ impl Default for DatabaseSettings {
 }
 
 /// The container engine.
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Clone, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct ContainerSettings {
     /// Which engine; decides where its socket is looked for.
@@ -245,7 +250,7 @@ pub struct ContainerSettings {
 }
 
 /// A container engine that speaks Docker's HTTP interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
     /// Docker.
@@ -256,7 +261,7 @@ pub enum Engine {
 }
 
 /// Source and target repositories.
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Clone, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct PackageSettings {
     /// Git repositories of package folders, by identifier.
@@ -268,19 +273,21 @@ pub struct PackageSettings {
 }
 
 /// Where the status of commits is reported.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NotifierSettings {
     /// GitLab project.
+    #[serde(deserialize_with = "text_or_number")]
     pub id: String,
     /// Access token.
+    #[serde(serialize_with = "masked")]
     pub token: SecretString,
     /// Name of the check; `%pkgbase%` is replaced.
     pub check_name: String,
 }
 
 /// The web server.
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Clone, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebSettings {
     /// TCP port; none: no web server.
@@ -292,17 +299,18 @@ pub struct WebSettings {
 }
 
 /// Telegram notices; off without token and chat.
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Clone, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelegramSettings {
     /// The bot's token.
+    #[serde(serialize_with = "masked_option")]
     pub bot_token: Option<SecretString>,
     /// The chat that is told.
     pub chat_id: Option<String>,
 }
 
 /// The `standalone` role.
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Clone, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct StandaloneSettings {
     /// Holds the queue's data, caches, landing zone and, unless told otherwise, the repository.
@@ -310,7 +318,7 @@ pub struct StandaloneSettings {
 }
 
 /// Build logs in Redis.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// Bytes kept from the start of a live log.
