@@ -134,7 +134,9 @@ impl BuilderRole {
         ));
         let writer = LogWriter::start(self.queue.link().clone(), claim.token.clone(), self.log);
 
-        let mut ended = self.build_and_upload(&claim, writer.sender(), &phase, &switch).await;
+        let mut ended = self
+            .build_and_upload(&claim, writer.sender(), &phase, &switch)
+            .await;
         writer.close(LOG_CLOSE).await;
         match switch.reason() {
             Some(Stop::Canceled(reason)) => {
@@ -173,7 +175,10 @@ impl BuilderRole {
                 return ended;
             }
         };
-        let report = self.builder.run(&order, log.clone(), phase, switch.token.clone()).await;
+        let report = self
+            .builder
+            .run(&order, log.clone(), phase, switch.token.clone())
+            .await;
         let mut ended = Attempt {
             outcome: report.outcome,
             reason: report.reason.clone().unwrap_or_default(),
@@ -190,7 +195,13 @@ impl BuilderRole {
             return ended;
         };
         let _receivers_may_be_gone = phase.send(Phase::Upload);
-        let delivery = self.delivery.deliver(&manifest, &report.package_dir, &farm, &self.settings, &switch.token);
+        let delivery = self.delivery.deliver(
+            &manifest,
+            &report.package_dir,
+            &farm,
+            &self.settings,
+            &switch.token,
+        );
         match delivery.await {
             Ok(text) => say(&log, &text).await,
             Err(error) => {
@@ -232,11 +243,19 @@ impl BuilderRole {
             .farm()
             .await
             .map_err(|error| infrastructure(error.to_string()))?
-            .ok_or_else(|| infrastructure("no database daemon has published its configuration yet".to_owned()))?;
-        let published =
-            self.queue.index(&request.target).await.map_err(|error| infrastructure(error.to_string()))?;
+            .ok_or_else(|| {
+                infrastructure("no database daemon has published its configuration yet".to_owned())
+            })?;
+        let published = self
+            .queue
+            .index(&request.target)
+            .await
+            .map_err(|error| infrastructure(error.to_string()))?;
         let unknown = |what: &str, name: &dyn std::fmt::Display| {
-            ended(BuildOutcome::Failed, format!("unknown {what} {name}: the database's configuration has none of that name"))
+            ended(
+                BuildOutcome::Failed,
+                format!("unknown {what} {name}: the database's configuration has none of that name"),
+            )
         };
         let source = farm
             .sources
@@ -248,9 +267,15 @@ impl BuilderRole {
             .get(&request.target.repo)
             .ok_or_else(|| unknown("target repository", &request.target.repo))?
             .clone();
-        let image = self.settings.image.clone().unwrap_or_else(|| farm.builder_image.clone());
+        let image = self
+            .settings
+            .image
+            .clone()
+            .unwrap_or_else(|| farm.builder_image.clone());
         if image.is_empty() {
-            return Err(infrastructure("no build image is configured: set BUILDER_IMAGE".to_owned()));
+            return Err(infrastructure(
+                "no build image is configured: set BUILDER_IMAGE".to_owned(),
+            ));
         }
         let order = BuildOrder {
             token: claim.token.clone(),

@@ -15,9 +15,14 @@ pub fn run(loaded: &Loaded, as_json: bool) -> Result<()> {
     if as_json {
         let values: Vec<_> = values
             .iter()
-            .map(|value| json!({ "key": value.key, "value": value.value, "source": value.source.to_string() }))
+            .map(
+                |value| json!({ "key": value.key, "value": value.value, "source": value.source.to_string() }),
+            )
             .collect();
-        println!("{}", serde_json::to_string_pretty(&values).wrap_err("cannot write JSON")?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&values).wrap_err("cannot write JSON")?
+        );
         return Ok(());
     }
     let rows: Vec<_> = values

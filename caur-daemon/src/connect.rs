@@ -14,10 +14,16 @@ use color_eyre::eyre::{Result, WrapErr};
 pub async fn redis_link(settings: &RedisSettings) -> Result<RedisLink> {
     let address = match &settings.socket {
         Some(path) => RedisAddress::Unix(path.clone()),
-        None => RedisAddress::Tcp { host: settings.host.clone(), port: settings.port },
+        None => RedisAddress::Tcp {
+            host: settings.host.clone(),
+            port: settings.port,
+        },
     };
-    let auth =
-        RedisAuth { username: settings.user.clone(), password: settings.password.clone(), database: 0 };
+    let auth = RedisAuth {
+        username: settings.user.clone(),
+        password: settings.password.clone(),
+        database: 0,
+    };
     let Some(host) = &settings.ssh.host else {
         return Ok(RedisLink::new(Direct { address, auth }));
     };
@@ -46,7 +52,11 @@ pub async fn ssh_target(
         (None, Some(resolved)) => HostKeyPolicy::KnownHosts(resolved.known_hosts.clone()),
         (None, None) => HostKeyPolicy::known_hosts_of(&home),
     };
-    let host_keys = if pins.is_empty() { known_hosts } else { HostKeyPolicy::pinned(&pins.join("\n"))? };
+    let host_keys = if pins.is_empty() {
+        known_hosts
+    } else {
+        HostKeyPolicy::pinned(&pins.join("\n"))?
+    };
     let mut keys = vec![settings.key.clone()];
     let (mut address, mut alias) = (host.to_owned(), None);
     if let Some(resolved) = resolved {

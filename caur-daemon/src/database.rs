@@ -115,7 +115,10 @@ impl Publisher {
 
     /// Publishes everything that waits for `target` as one transaction. The inner error is for a later try.
     async fn publish(&self, target: &Target) -> Result<Result<(), String>> {
-        let claims = self.queue.claim_uploads(target, &self.name, self.lease, TOGETHER).await?;
+        let claims = self
+            .queue
+            .claim_uploads(target, &self.name, self.lease, TOGETHER)
+            .await?;
         if claims.is_empty() {
             return Ok(Ok(()));
         }
@@ -142,7 +145,13 @@ impl Publisher {
             Err(error) => {
                 let reason = format!("cannot publish: {}", chain(&error));
                 for claim in claims {
-                    self.finish(claim, &PublishOutcome::Retry { reason: reason.clone() }).await?;
+                    self.finish(
+                        claim,
+                        &PublishOutcome::Retry {
+                            reason: reason.clone(),
+                        },
+                    )
+                    .await?;
                 }
                 return Ok(Err(reason));
             }
@@ -160,20 +169,37 @@ impl Publisher {
 
     /// Tells the log and the queue what came of one upload, and removes it.
     async fn tell(&self, claim: &PublishClaim, target: &Target, outcome: &UploadOutcome) -> Result<()> {
-        let files = || claim.manifest.files.iter().map(|file| file.name.clone()).collect::<Vec<_>>();
+        let files = || {
+            claim
+                .manifest
+                .files
+                .iter()
+                .map(|file| file.name.clone())
+                .collect::<Vec<_>>()
+        };
         let (text, outcome) = match outcome {
             UploadOutcome::Published { .. } | UploadOutcome::AlreadyPublished => {
                 let packages = files();
-                let lines = packages.iter().map(|file| format!("==> [caur] published {file} in {target}\n"));
-                (lines.collect::<String>(), PublishOutcome::Published { packages: files() })
+                let lines = packages
+                    .iter()
+                    .map(|file| format!("==> [caur] published {file} in {target}\n"));
+                (
+                    lines.collect::<String>(),
+                    PublishOutcome::Published { packages: files() },
+                )
             }
             UploadOutcome::Refused(refusal) => {
                 let reason = format!("packages refused: {}", chain(refusal));
                 tracing::warn!(job = %claim.token.job, pkgbase = %claim.manifest.pkgbase, "{reason}");
-                (format!("==> [caur] {reason}\n"), PublishOutcome::Refused { reason })
+                (
+                    format!("==> [caur] {reason}\n"),
+                    PublishOutcome::Refused { reason },
+                )
             }
         };
-        if let Err(error) = LogWriter::append(self.queue.link(), &claim.token, &text, self.log_retention).await {
+        if let Err(error) =
+            LogWriter::append(self.queue.link(), &claim.token, &text, self.log_retention).await
+        {
             tracing::warn!("{error}");
         }
         self.finish(claim, &outcome).await?;
@@ -245,7 +271,12 @@ impl Pause {
 /// Only what cannot mend itself: a queue that this program cannot read.
 pub async fn sweep(queue: Queue, name: String, lease: Duration, shutdown: CancellationToken) -> Result<()> {
     let interval = SWEEP.min(lease / 2);
-    let settings = SweepSettings { name, term: interval * 3, grace: lease, retention: RETENTION };
+    let settings = SweepSettings {
+        name,
+        term: interval * 3,
+        grace: lease,
+        retention: RETENTION,
+    };
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -255,7 +286,11 @@ pub async fn sweep(queue: Queue, name: String, lease: Duration, shutdown: Cancel
         }
         match queue.sweep(&settings).await {
             Ok(report) if report.expired > 0 => {
-                tracing::warn!(jobs = report.expired, "took {} jobs back whose lease had run out", report.expired);
+                tracing::warn!(
+                    jobs = report.expired,
+                    "took {} jobs back whose lease had run out",
+                    report.expired
+                );
             }
             Ok(_) => {}
             Err(QueueError::Link { source, .. }) => {

@@ -70,15 +70,18 @@ impl Delivery {
             }
         };
         let (files, seconds) = (manifest.files.len(), started.elapsed().as_secs_f64());
-        Ok(format!("uploaded {files} files, {bytes} bytes, to {place} in {seconds:.1} s"))
+        Ok(format!(
+            "uploaded {files} files, {bytes} bytes, to {place} in {seconds:.1} s"
+        ))
     }
 }
 
 /// What the database publishes, with the builder's own settings in front.
 fn endpoint(farm: &FarmConfig, settings: &BuilderSettings) -> Result<UploadEndpoint> {
-    let mut endpoint = farm.upload.clone().ok_or_else(|| {
-        eyre!("the database publishes no upload endpoint: set DATABASE_HOST there")
-    })?;
+    let mut endpoint = farm
+        .upload
+        .clone()
+        .ok_or_else(|| eyre!("the database publishes no upload endpoint: set DATABASE_HOST there"))?;
     if let Some(host) = &settings.upload_host {
         endpoint.host.clone_from(host);
     }
@@ -110,7 +113,11 @@ async fn upload(
     let mut files: Vec<LocalFile> = manifest
         .files
         .iter()
-        .map(|file| LocalFile { path: folder.join(&file.name), name: file.name.clone(), size: file.size })
+        .map(|file| LocalFile {
+            path: folder.join(&file.name),
+            name: file.name.clone(),
+            size: file.size,
+        })
         .collect();
     files.push(LocalFile {
         path: folder.join(Manifest::FILE_NAME),
@@ -119,8 +126,20 @@ async fn upload(
     });
     let complete = format!("{}/{}", endpoint.path.trim_end_matches('/'), manifest.directory());
     let part = format!("{complete}.part");
-    let upload = Upload { files: &files, part: &part, complete: &complete, progress_timeout: PROGRESS_TIMEOUT };
-    let target = ssh_target(ssh, &endpoint.host, endpoint.port, &endpoint.user, &endpoint.host_keys).await?;
+    let upload = Upload {
+        files: &files,
+        part: &part,
+        complete: &complete,
+        progress_timeout: PROGRESS_TIMEOUT,
+    };
+    let target = ssh_target(
+        ssh,
+        &endpoint.host,
+        endpoint.port,
+        &endpoint.user,
+        &endpoint.host_keys,
+    )
+    .await?;
     for attempt in 1.. {
         let result = async {
             let session = Session::connect(&target).await?;
@@ -156,11 +175,17 @@ fn copy(manifest: &Manifest, folder: &Path, landing_zone: &Path) -> Result<()> {
     }
     fs::create_dir(&part).wrap_err_with(|| context(&part))?;
     write_manifest(manifest, folder)?;
-    let names = manifest.files.iter().map(|file| file.name.as_str()).chain([Manifest::FILE_NAME]);
+    let names = manifest
+        .files
+        .iter()
+        .map(|file| file.name.as_str())
+        .chain([Manifest::FILE_NAME]);
     for name in names {
         let to = part.join(name);
         fs::copy(folder.join(name), &to).wrap_err_with(|| context(&to))?;
-        File::open(&to).and_then(|file| file.sync_all()).wrap_err_with(|| context(&to))?;
+        File::open(&to)
+            .and_then(|file| file.sync_all())
+            .wrap_err_with(|| context(&to))?;
     }
     let sync = |path: &Path| File::open(path).and_then(|folder| folder.sync_all());
     sync(&part).wrap_err_with(|| context(&part))?;

@@ -26,7 +26,12 @@ pub async fn run(command: &JobCommand, queue: &Queue) -> Result<ExitCode> {
     match command {
         JobCommand::List { finished, json } => list(queue, *finished, *json).await?,
         JobCommand::Show { job, json } => show(queue, &find(queue, job).await?, *json).await?,
-        JobCommand::Log { job, follow, attempt, json } => log(queue, job, *follow, *attempt, *json).await?,
+        JobCommand::Log {
+            job,
+            follow,
+            attempt,
+            json,
+        } => log(queue, job, *follow, *attempt, *json).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -66,7 +71,9 @@ async fn list(queue: &Queue, finished: usize, as_json: bool) -> Result<()> {
             ]
         })
         .collect();
-    let heads = ["STATE", "PACKAGE", "TARGET", "CLASS", "BUILDER", "TRY", "SINCE", "JOB", "WHY"];
+    let heads = [
+        "STATE", "PACKAGE", "TARGET", "CLASS", "BUILDER", "TRY", "SINCE", "JOB", "WHY",
+    ];
     print!("{}", table(heads, &rows));
     Ok(())
 }
@@ -89,19 +96,35 @@ async fn show(queue: &Queue, job: &Job, as_json: bool) -> Result<()> {
     let mut rows = vec![
         ("Job", job.id.to_string()),
         ("Package", request.key()),
-        ("State", format!("{} since {}", job.state, duration(now.saturating_sub(job.since) / 1000))),
+        (
+            "State",
+            format!(
+                "{} since {}",
+                job.state,
+                duration(now.saturating_sub(job.since) / 1000)
+            ),
+        ),
         ("Why", why(job)),
         ("Source", request.source.to_string()),
         ("Class", request.class.to_string()),
         ("Asked by", job.requested_by.clone()),
         ("Attempt", job.attempt.to_string()),
         ("Builder", job.builder.clone().unwrap_or_default()),
-        ("Commit", job.built_commit.as_ref().map(ToString::to_string).unwrap_or_default()),
+        (
+            "Commit",
+            job.built_commit
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+        ),
         ("Expected", duration(job.expected)),
     ];
     for id in &job.waits_for {
         let other = queue.job(*id).await?;
-        let text = other.map_or_else(|| id.to_string(), |o| format!("{} ({}, job {id})", o.request.pkgbase, o.state));
+        let text = other.map_or_else(
+            || id.to_string(),
+            |o| format!("{} ({}, job {id})", o.request.pkgbase, o.state),
+        );
         rows.push(("Waits for", text));
     }
     rows.extend(job.packages.iter().map(|file| ("Published", file.clone())));
@@ -120,7 +143,11 @@ async fn log(queue: &Queue, name: &str, follow: bool, attempt: Option<u32>, as_j
     }
     let attempt = attempt.unwrap_or(job.attempt);
     if attempt == 0 {
-        return Err(eyre!("job {} has no log: it was never started ({})", job.id, job.state));
+        return Err(eyre!(
+            "job {} has no log: it was never started ({})",
+            job.id,
+            job.state
+        ));
     }
     let mut reader = LogReader::new(queue.link().clone(), job.id, attempt);
     let mut sanitizer = Sanitizer::default();
@@ -131,7 +158,10 @@ async fn log(queue: &Queue, name: &str, follow: bool, attempt: Option<u32>, as_j
             Ok(chunk) => chunk,
             Err(error) if follow => {
                 tracing::warn!("{error}; trying again");
-                queue.link().wait_until_up(&tokio_util::sync::CancellationToken::new()).await;
+                queue
+                    .link()
+                    .wait_until_up(&tokio_util::sync::CancellationToken::new())
+                    .await;
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -142,7 +172,11 @@ async fn log(queue: &Queue, name: &str, follow: bool, attempt: Option<u32>, as_j
             }
             break;
         };
-        let text = if as_json { line_of(&chunk, &mut sanitizer) } else { text_of(&chunk, &mut sanitizer) };
+        let text = if as_json {
+            line_of(&chunk, &mut sanitizer)
+        } else {
+            text_of(&chunk, &mut sanitizer)
+        };
         let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         match written {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
@@ -172,7 +206,11 @@ fn text_of(chunk: &LogChunk, sanitizer: &mut Sanitizer) -> String {
         LogChunk::Data(bytes) => sanitizer.feed(bytes),
         LogChunk::Cut(bytes) => format!("\n==> [caur] {bytes} bytes of the log are cut out here\n"),
         LogChunk::End { state, reason } => {
-            let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            let reason = if reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {reason}")
+            };
             format!("==> [caur] {state}{}\n", sanitizer.feed(reason.as_bytes()))
         }
     }
@@ -195,7 +233,13 @@ mod tests {
 
     #[test]
     fn the_end_of_a_log_says_state_and_reason() {
-        let end = LogChunk::End { state: JobState::Failed.to_string(), reason: "exit status 4".into() };
-        assert_eq!(text_of(&end, &mut Sanitizer::default()), "==> [caur] failed: exit status 4\n");
+        let end = LogChunk::End {
+            state: JobState::Failed.to_string(),
+            reason: "exit status 4".into(),
+        };
+        assert_eq!(
+            text_of(&end, &mut Sanitizer::default()),
+            "==> [caur] failed: exit status 4\n"
+        );
     }
 }

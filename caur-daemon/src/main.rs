@@ -82,8 +82,9 @@ fn load(shared: &Shared) -> Result<Loaded> {
     let mut loader = Loader::new(std::env::vars_os());
     loader.file.clone_from(&shared.config);
     for text in &shared.overrides {
-        let (key, value) =
-            text.split_once('=').ok_or_else(|| eyre!("--set {text:?}: expected KEY=VALUE"))?;
+        let (key, value) = text
+            .split_once('=')
+            .ok_or_else(|| eyre!("--set {text:?}: expected KEY=VALUE"))?;
         loader.overrides.push((key.to_owned(), value.to_owned()));
     }
     Ok(loader.load()?)

@@ -36,8 +36,11 @@ impl RedisChild {
                  redis-server (Debian) or valkey (Arch)"
             )
         })?;
-        std::fs::create_dir_all(directory).wrap_err_with(|| format!("cannot create {}", directory.display()))?;
-        let directory = directory.canonicalize().wrap_err_with(|| format!("cannot find {}", directory.display()))?;
+        std::fs::create_dir_all(directory)
+            .wrap_err_with(|| format!("cannot create {}", directory.display()))?;
+        let directory = directory
+            .canonicalize()
+            .wrap_err_with(|| format!("cannot find {}", directory.display()))?;
         let socket = directory.join("redis.sock");
         if socket.as_os_str().len() > LONGEST_SOCKET {
             bail!(
@@ -56,7 +59,16 @@ impl RedisChild {
             Command::new(server)
         };
         let child = command
-            .args(["--port", "0", "--daemonize", "no", "--save", "", "--appendonly", "yes"])
+            .args([
+                "--port",
+                "0",
+                "--daemonize",
+                "no",
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+            ])
             .args(["--appendfsync", "everysec", "--unixsocketperm", "700"])
             .arg("--unixsocket")
             .arg(&socket)
@@ -99,7 +111,10 @@ impl RedisChild {
 
     /// A link to it.
     pub fn link(&self) -> RedisLink {
-        RedisLink::new(Direct { address: RedisAddress::Unix(self.socket.clone()), auth: RedisAuth::default() })
+        RedisLink::new(Direct {
+            address: RedisAddress::Unix(self.socket.clone()),
+            auth: RedisAuth::default(),
+        })
     }
 
     /// Its socket.
@@ -130,5 +145,6 @@ impl RedisChild {
 }
 
 fn installed(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }

@@ -59,7 +59,8 @@ pub async fn standalone(mut config: Config) -> Result<()> {
     let folder = |name: &str| -> Result<std::path::PathBuf> {
         let path = state.join(name);
         fs::create_dir_all(&path).wrap_err_with(|| format!("cannot create {}", path.display()))?;
-        path.canonicalize().wrap_err_with(|| format!("cannot find {}", path.display()))
+        path.canonicalize()
+            .wrap_err_with(|| format!("cannot find {}", path.display()))
     };
     let landing_zone = match &config.database.landing_zone {
         Some(path) => path.clone(),
@@ -73,7 +74,10 @@ pub async fn standalone(mut config: Config) -> Result<()> {
         config.builder.shared_dir = folder("builder")?;
         config.builder.shared_path = None;
     }
-    let delivery = Delivery::Local { landing_zone, repository: config.repository_directory() };
+    let delivery = Delivery::Local {
+        landing_zone,
+        repository: config.repository_directory(),
+    };
 
     let redis = RedisChild::start(&state.join("redis")).await?;
     let queue = Queue::open(redis.link()).await?;
@@ -131,7 +135,10 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
         root: role.repo_dir.clone(),
         signing: match role.signing {
             None => Signing::Off,
-            Some(signing) => Signing::Gpg { home: gpg_home(signing.home.as_deref()), key: signing.key },
+            Some(signing) => Signing::Gpg {
+                home: gpg_home(signing.home.as_deref()),
+                key: signing.key,
+            },
         },
         protected_names: ProtectedNames::from_iter(role.protected_pkgnames),
         debug_packages: DebugPackages::Accept,
@@ -152,7 +159,12 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
         .farm
         .targets
         .keys()
-        .flat_map(|repo| role.arches.iter().map(|arch| Target { repo: repo.clone(), arch: arch.clone() }))
+        .flat_map(|repo| {
+            role.arches.iter().map(|arch| Target {
+                repo: repo.clone(),
+                arch: arch.clone(),
+            })
+        })
         .collect();
     publisher.announce(&targets).await?;
     queue.publish_farm(&role.farm).await?;

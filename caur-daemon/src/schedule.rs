@@ -33,8 +33,12 @@ pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &
         arch: Arch::new(&*shared.arch).wrap_err("--arch")?,
     };
     let source = SourceRepo::new(&*shared.source_repo).wrap_err("--source-repo")?;
-    let build_commit =
-        args.build_commit.as_deref().map(CommitId::new).transpose().wrap_err("--build-commit")?;
+    let build_commit = args
+        .build_commit
+        .as_deref()
+        .map(CommitId::new)
+        .transpose()
+        .wrap_err("--build-commit")?;
     let tree = read_tree(shared.deptree.as_deref())?;
     check_repositories(&farm(config, queue).await?, &target.repo, &source)?;
 
@@ -43,7 +47,10 @@ pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &
     let mut batch = Vec::new();
     for package in &args.packages {
         match parse_package(package) {
-            Err(reason) => refused.push(Refused { package: package.clone(), reason }),
+            Err(reason) => refused.push(Refused {
+                package: package.clone(),
+                reason,
+            }),
             Ok((pkgbase, class)) => {
                 let entry = tree.entries.get(&pkgbase);
                 batch.push(JobRequest {
@@ -62,7 +69,10 @@ pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &
     }
     warnings.extend(unserved_classes(&batch, queue).await?);
     let report = if batch.is_empty() {
-        SubmitReport { jobs: Vec::new(), broken: Vec::new() }
+        SubmitReport {
+            jobs: Vec::new(),
+            broken: Vec::new(),
+        }
     } else {
         queue.submit(batch, &requester()).await?
     };
@@ -74,9 +84,16 @@ pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &
     }
     print(args, &report, &refused, &warnings);
     if report.jobs.is_empty() {
-        return Err(eyre!("nothing was queued: all {} packages were refused", refused.len()));
+        return Err(eyre!(
+            "nothing was queued: all {} packages were refused",
+            refused.len()
+        ));
     }
-    Ok(if args.strict && !refused.is_empty() { ExitCode::from(2) } else { ExitCode::SUCCESS })
+    Ok(if args.strict && !refused.is_empty() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// What `database` published, else the own configuration, else a refusal.
@@ -99,10 +116,16 @@ async fn farm(config: &Config, queue: &Queue) -> Result<FarmConfig> {
 
 fn check_repositories(farm: &FarmConfig, target: &TargetRepo, source: &SourceRepo) -> Result<()> {
     if !farm.targets.contains_key(target) {
-        bail!("unknown target repository {target}: known are {}", list(farm.targets.keys()));
+        bail!(
+            "unknown target repository {target}: known are {}",
+            list(farm.targets.keys())
+        );
     }
     if !farm.sources.contains_key(source) {
-        bail!("unknown source repository {source}: known are {}", list(farm.sources.keys()));
+        bail!(
+            "unknown source repository {source}: known are {}",
+            list(farm.sources.keys())
+        );
     }
     Ok(())
 }
@@ -137,7 +160,9 @@ fn read_tree(flag: Option<&str>) -> Result<DepTree> {
                 .chain([PathBuf::from(".")])
                 .map(|folder| folder.join(".ci/deptree.txt"))
                 .find(|path| path.is_file());
-            let Some(path) = found else { return Ok(DepTree::default()) };
+            let Some(path) = found else {
+                return Ok(DepTree::default());
+            };
             let text = std::fs::read_to_string(&path)
                 .wrap_err_with(|| format!("cannot read the dependency tree {}", path.display()))?;
             (text, path.display().to_string())
@@ -174,7 +199,9 @@ fn requester() -> String {
     if let Some(pipeline) = variable("CI_PIPELINE_ID").or_else(|| variable("GITHUB_RUN_ID")) {
         return format!("ci pipeline {pipeline}");
     }
-    variable("SUDO_USER").or_else(|| variable("USER")).unwrap_or_else(|| "unknown".to_owned())
+    variable("SUDO_USER")
+        .or_else(|| variable("USER"))
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn print(args: &ScheduleArgs, report: &SubmitReport, refused: &[Refused], warnings: &[String]) {
@@ -198,7 +225,10 @@ fn print(args: &ScheduleArgs, report: &SubmitReport, refused: &[Refused], warnin
             .iter()
             .map(|refused| json!({ "package": refused.package, "reason": refused.reason }))
             .collect();
-        println!("{}", json!({ "jobs": jobs, "refused": refused, "warnings": warnings }));
+        println!(
+            "{}",
+            json!({ "jobs": jobs, "refused": refused, "warnings": warnings })
+        );
         return;
     }
     let mut rows: Vec<[String; 4]> = report
@@ -206,14 +236,22 @@ fn print(args: &ScheduleArgs, report: &SubmitReport, refused: &[Refused], warnin
         .iter()
         .map(|job| {
             let request = &job.request;
-            [request.pkgbase.to_string(), request.class.to_string(), word(&job.disposition), job.id.to_string()]
+            [
+                request.pkgbase.to_string(),
+                request.class.to_string(),
+                word(&job.disposition),
+                job.id.to_string(),
+            ]
         })
         .collect();
-    rows.extend(
-        refused.iter().map(|refused| {
-            [refused.package.clone(), String::new(), format!("refused: {}", refused.reason), String::new()]
-        }),
-    );
+    rows.extend(refused.iter().map(|refused| {
+        [
+            refused.package.clone(),
+            String::new(),
+            format!("refused: {}", refused.reason),
+            String::new(),
+        ]
+    }));
     print!("{}", table(["PACKAGE", "CLASS", "RESULT", "JOB"], &rows));
     for warning in warnings {
         eprintln!("warning: {warning}");

@@ -19,7 +19,10 @@ pub struct Supervisor {
 impl Supervisor {
     /// A supervisor without tasks.
     pub fn new() -> Self {
-        Self { tasks: JoinSet::new(), shutdown: CancellationToken::new() }
+        Self {
+            tasks: JoinSet::new(),
+            shutdown: CancellationToken::new(),
+        }
     }
 
     /// Canceled when the tasks are to drain and end.

@@ -39,12 +39,18 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [["a".to_owned(), "x".to_owned()], ["long".to_owned(), String::new()]];
+        let rows = [
+            ["a".to_owned(), "x".to_owned()],
+            ["long".to_owned(), String::new()],
+        ];
         assert_eq!(table(["n", "value"], &rows), "n     value\na     x\nlong\n");
     }
 
     #[test]
     fn durations_read_well() {
-        assert_eq!([5, 185, 7800, 442_800].map(duration), ["5s", "3m05s", "2h10m", "5d03h"]);
+        assert_eq!(
+            [5, 185, 7800, 442_800].map(duration),
+            ["5s", "3m05s", "2h10m", "5d03h"]
+        );
     }
 }

@@ -22,7 +22,10 @@ const ARROWS: [(&str, &[&str]); 10] = [
 const CONSOLE: &[&str] = &["model", "queue", "log", "ssh", "config", "link"];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests live in the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests live in the workspace")
+        .to_owned()
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
@@ -43,7 +46,11 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 /// The names that follow `prefix` in the code of a file, also inside braces: `crate::{a::B, c}`.
 fn used_modules(text: &str, prefix: &str) -> BTreeSet<String> {
-    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let mut found = BTreeSet::new();
     for (at, _) in code.match_indices(prefix) {
         let rest = &code[at + prefix.len()..];
@@ -71,9 +78,15 @@ fn used_modules(text: &str, prefix: &str) -> BTreeSet<String> {
         }
     }
     let first_word = |path: &str| -> String {
-        path.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+        path.chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect()
     };
-    found.iter().map(|path| first_word(path)).filter(|word| !word.is_empty()).collect()
+    found
+        .iter()
+        .map(|path| first_word(path))
+        .filter(|word| !word.is_empty())
+        .collect()
 }
 
 #[test]
@@ -86,18 +99,32 @@ fn modules_use_only_what_they_may() {
         if module == "lib" {
             continue;
         }
-        let allowed = known.get(&*module).unwrap_or_else(|| panic!("module {module} is not in the list of arrows"));
-        let files = if path.is_dir() { rust_files(&path) } else { vec![path.clone()] };
+        let allowed = known
+            .get(&*module)
+            .unwrap_or_else(|| panic!("module {module} is not in the list of arrows"));
+        let files = if path.is_dir() {
+            rust_files(&path)
+        } else {
+            vec![path.clone()]
+        };
         for file in files {
             // Tests may use the test servers.
-            let is_test = file.components().any(|part| part.as_os_str().to_str().is_some_and(|name| name.contains("tests")));
+            let is_test = file.components().any(|part| {
+                part.as_os_str()
+                    .to_str()
+                    .is_some_and(|name| name.contains("tests"))
+            });
             let text = fs::read_to_string(&file).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
             for used in used_modules(code, "crate::") {
                 if !known.contains_key(&*used) || used == module || (is_test && used == "testing") {
                     continue;
                 }
-                assert!(allowed.contains(&&*used), "{}: {module} must not use {used}", file.display());
+                assert!(
+                    allowed.contains(&&*used),
+                    "{}: {module} must not use {used}",
+                    file.display()
+                );
             }
         }
     }
@@ -105,10 +132,16 @@ fn modules_use_only_what_they_may() {
 
 #[test]
 fn the_arrows_have_no_circle() {
-    let mut left: BTreeMap<&str, BTreeSet<&str>> =
-        ARROWS.iter().map(|(module, uses)| (*module, uses.iter().copied().collect())).collect();
+    let mut left: BTreeMap<&str, BTreeSet<&str>> = ARROWS
+        .iter()
+        .map(|(module, uses)| (*module, uses.iter().copied().collect()))
+        .collect();
     while !left.is_empty() {
-        let free: Vec<&str> = left.iter().filter(|(_, uses)| uses.is_empty()).map(|(module, _)| *module).collect();
+        let free: Vec<&str> = left
+            .iter()
+            .filter(|(_, uses)| uses.is_empty())
+            .map(|(module, _)| *module)
+            .collect();
         assert!(!free.is_empty(), "a circle among {:?}", left.keys());
         for module in free {
             left.remove(module);
@@ -124,7 +157,11 @@ fn the_console_knows_nothing_of_builds_and_repositories() {
     for file in rust_files(&root().join("caur-tui/src")) {
         let text = fs::read_to_string(&file).unwrap();
         for used in used_modules(&text, "caur_core::") {
-            assert!(CONSOLE.contains(&&*used), "{}: caur-tui must not use caur_core::{used}", file.display());
+            assert!(
+                CONSOLE.contains(&&*used),
+                "{}: caur-tui must not use caur_core::{used}",
+                file.display()
+            );
         }
     }
 }
@@ -133,7 +170,11 @@ fn the_console_knows_nothing_of_builds_and_repositories() {
 fn the_documentation_tells_the_same_arrows() {
     let text = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
     for (module, uses) in ARROWS {
-        let uses = if uses.is_empty() { "nothing".to_owned() } else { uses.join(", ") };
+        let uses = if uses.is_empty() {
+            "nothing".to_owned()
+        } else {
+            uses.join(", ")
+        };
         let line = format!("| `{module}` | {uses} |");
         assert!(text.contains(&line), "docs/ARCHITECTURE.md lacks the line {line}");
     }
@@ -146,14 +187,19 @@ fn files_stay_small_and_have_telling_names() {
             let lines = fs::read_to_string(&file).unwrap().lines().count();
             assert!(lines <= 500, "{} has {lines} lines", file.display());
             let stem = file.file_stem().unwrap().to_str().unwrap();
-            assert!(!["utils", "util", "helpers", "common", "misc"].contains(&stem), "{}", file.display());
+            assert!(
+                !["utils", "util", "helpers", "common", "misc"].contains(&stem),
+                "{}",
+                file.display()
+            );
         }
     }
 }
 
 #[test]
 fn imports_are_read_as_rust_reads_them() {
-    let text = "use crate::{model::{A, B}, link::C};\nuse crate::queue;\n// crate::repo\nlet x = crate::log::Y;";
+    let text =
+        "use crate::{model::{A, B}, link::C};\nuse crate::queue;\n// crate::repo\nlet x = crate::log::Y;";
     let expected = ["link", "log", "model", "queue"].map(str::to_owned);
     assert_eq!(used_modules(text, "crate::"), BTreeSet::from(expected));
 }

@@ -25,6 +25,7 @@ pub use roles::{BuilderRole, DatabaseRole, HostDirectory, Signing, StandaloneRol
 pub use serial::MASK;
 pub use settings::{
     BuilderSettings, Config, ContainerSettings, DatabaseSettings, Engine, LogSettings, NotifierSettings,
-    PackageSettings, RedisSettings, RedisSshSettings, StandaloneSettings, TelegramSettings, WebSettings,
+    PackageSettings, QueueSettings, RedisSettings, RedisSshSettings, StandaloneSettings, TelegramSettings,
+    WebSettings,
 };
 pub use table::{Kind, SETTINGS, Setting, Shape};

@@ -270,7 +270,9 @@ impl Config {
         }
     }
 
-    fn repository_directory(&self) -> PathBuf {
+    /// The published repositories as this process sees them: `repo_dir`, or `repo_path` where that does not exist.
+    #[must_use]
+    pub fn repository_directory(&self) -> PathBuf {
         let settings = &self.database;
         match &settings.repo_path {
             Some(path) if !settings.repo_dir.is_dir() => path.clone(),

@@ -21,6 +21,8 @@ pub struct Config {
     pub builder: BuilderSettings,
     /// The `database` role.
     pub database: DatabaseSettings,
+    /// The queue.
+    pub queue: QueueSettings,
     /// The container engine of a builder.
     pub container: ContainerSettings,
     /// Source repositories and target repositories.
@@ -236,6 +238,20 @@ impl Default for DatabaseSettings {
             arches: vec![Arch::new("x86_64").expect("a valid literal")],
             protected_pkgnames: Vec::new(),
         }
+    }
+}
+
+/// The queue.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueSettings {
+    /// Seconds without a sign of life after which a job is taken back from its holder.
+    pub lease: u64,
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self { lease: 60 }
     }
 }
 

@@ -212,6 +212,9 @@ pub static SETTINGS: &[Setting] = &[
     setting("database.protected_pkgnames", "DATABASE_PROTECTED_PKGNAMES", List,
         "pkgnames that may never be published, because upstream repositories own them.").example(r#"["pacman", "glibc"]"#),
 
+    setting("queue.lease", "CAUR_QUEUE_LEASE", Integer(4, 86_400),
+        "Seconds without a sign of life after which a job is taken back from its holder."),
+
     setting("container.engine", "CONTAINER_ENGINE", Choice(&["docker", "podman"]), "Container engine."),
     setting("container.socket", "DOCKER_SOCKET", Path, "Its socket; the engine's usual ones without it.")
         .example(r#""/run/docker.sock""#),
