@@ -23,7 +23,7 @@ const ZSTD_LEVEL: i32 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// Reading or writing failed, or the archive is damaged.
-    #[error("the archive is damaged or cannot be read: {0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// A member that is not `NAME-VERSION/FILE`.
     #[error("it holds {0:?}, which is not a file of a package's entry; it is no pacman database")]

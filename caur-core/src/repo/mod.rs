@@ -17,13 +17,15 @@ mod intake;
 mod intent;
 mod layout;
 mod lists;
+mod options;
 pub mod package;
 pub mod pkginfo;
-mod publish;
 mod recovery;
 mod refusal;
+mod repository;
 mod sign;
 mod transaction;
+mod upload;
 mod vercmp;
 mod verify;
 
@@ -32,11 +34,11 @@ mod tests;
 
 pub use compression::Compression;
 pub use error::RepoError;
-pub use publish::{
-    DebugPackages, PublishReport, Repository, RepositoryOptions, SnapshotId, Upload, UploadOutcome,
-};
+pub use options::{DebugPackages, RepositoryOptions};
 pub use recovery::{Recovered, Recovery};
 pub use refusal::Refusal;
+pub use repository::Repository;
 pub use sign::{SignError, Signing};
+pub use upload::{PublishReport, SnapshotId, Upload, UploadOutcome};
 pub use vercmp::vercmp;
 pub use verify::ProtectedNames;

@@ -213,3 +213,44 @@ impl<R: Read, W: Write> Read for Tee<R, W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn package() -> Vec<u8> {
+        let mut archive = tar::Builder::new(Vec::new());
+        let info = b"pkgname = a\npkgver = 1-1\narch = any\n";
+        let long = format!("usr/{}", "x".repeat(150));
+        for (path, content) in [(".PKGINFO", info.as_slice()), (&long, b"y")] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            archive.append_data(&mut header, path, content).unwrap();
+        }
+        archive.into_inner().unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn damage_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
+            let tar = package();
+            for mut bytes in [zstd::encode_all(tar.as_slice(), 1).unwrap(), tar] {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+                bytes.truncate(cut.index(bytes.len()) + 1);
+                let reading = read_package(bytes.as_slice(), io::sink()).unwrap();
+                prop_assert_eq!(reading.size, bytes.len() as u64);
+                prop_assert_eq!(reading.sha256, hex::encode(Sha256::digest(&bytes)));
+            }
+        }
+
+        #[test]
+        fn anything_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..2000), magic in 0..4_usize) {
+            let head: &[u8] = [&[][..], &[0x1f, 0x8b], &[0xfd, b'7', b'z', b'X', b'Z', 0], &[0x28, 0xb5, 0x2f, 0xfd]][magic];
+            read_package([head, &bytes].concat().as_slice(), io::sink()).unwrap();
+        }
+    }
+}

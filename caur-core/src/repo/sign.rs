@@ -247,19 +247,44 @@ fn run(mut command: Command, about: &Path) -> Result<Output, SignError> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(SignError::Start)?;
-    wait(child, about)
+    wait(child, about, GPG_PATIENCE)
 }
 
-fn wait(child: Child, about: &Path) -> Result<Output, SignError> {
+fn wait(child: Child, about: &Path, patience: Duration) -> Result<Output, SignError> {
     let process = rustix::process::Pid::from_child(&child);
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(GPG_PATIENCE) {
+    match receiver.recv_timeout(patience) {
         Ok(output) => output.map_err(SignError::Start),
         Err(_) => {
             // The waiting thread has not collected the process yet, so the number is still its own.
             let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
             Err(SignError::Stuck(about.to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_hangs_is_ended_and_reported() {
+        let mut command = Command::new("sleep");
+        let child = command
+            .arg("600")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let process = PathBuf::from(format!("/proc/{}", child.id()));
+        let error = wait(child, Path::new("file"), Duration::from_millis(20)).unwrap_err();
+        assert!(
+            matches!(&error, SignError::Stuck(path) if path == Path::new("file")),
+            "{error}"
+        );
+        while process.exists() {
+            std::thread::yield_now();
         }
     }
 }

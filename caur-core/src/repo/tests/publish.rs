@@ -200,3 +200,55 @@ fn a_database_that_lost_its_content_is_never_overwritten() {
     assert!(error.to_string().contains("the file is empty"), "{error}");
     assert_eq!(fs::read(farm.database()).unwrap(), b"");
 }
+
+#[test]
+fn two_file_systems_are_refused_before_anything_is_published() {
+    let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else {
+        println!("skipped: no /dev/shm");
+        return;
+    };
+    let farm = Farm::new();
+    fs::create_dir(farm.root().join("farm")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), farm.public()).unwrap();
+    let error = farm.open().ensure_target(&target()).unwrap_err();
+    assert!(matches!(error, RepoError::TwoFileSystems { .. }), "{error}");
+    assert_eq!(names(elsewhere.path()), [""; 0]);
+}
+
+#[test]
+fn threads_share_a_repository() {
+    let farm = Farm::new();
+    let repository = farm.open();
+    let targets: Vec<Target> = [("farm", "x86_64"), ("farm", "aarch64"), ("other", "x86_64")]
+        .into_iter()
+        .map(|(repo, arch)| Target {
+            repo: repo.parse().unwrap(),
+            arch: arch.parse().unwrap(),
+        })
+        .collect();
+    let jobs: Vec<_> = (0..12)
+        .map(|job| {
+            let target = &targets[job as usize % targets.len()];
+            let name = format!("p{job}");
+            let mut upload = farm.upload(job, &name, &[Pkg::new(&name, "1-1").arch("any")]);
+            upload.manifest.target = target.clone();
+            (target, upload)
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        for (target, upload) in jobs {
+            let repository = &repository;
+            scope.spawn(move || repository.publish(target, &[upload]).unwrap());
+        }
+    });
+    for target in &targets {
+        assert_eq!(repository.packages(target).unwrap().len(), 4);
+    }
+    assert_eq!(
+        fs::read_to_string(farm.root().join("farm/pkgs.txt"))
+            .unwrap()
+            .lines()
+            .count(),
+        8
+    );
+}

@@ -79,3 +79,33 @@ fn a_locked_key_fails_the_publish_and_leaves_nothing() {
     assert_eq!(names(&farm.public()).len(), 4);
     farm.check(None);
 }
+
+const WITHOUT_GPG: &str = "CAUR_TEST_WITHOUT_GPG";
+
+/// Not a test of its own: the body of the process that the next one starts.
+#[test]
+fn looks_for_gpg_when_told_to() {
+    if std::env::var_os(WITHOUT_GPG).is_some() {
+        let signing = Signing::Gpg {
+            home: std::env::temp_dir(),
+            key: None,
+        };
+        println!("said: {}", signing.check().unwrap_err());
+    }
+}
+
+#[test]
+fn a_missing_gpg_is_reported_with_the_package_to_install() {
+    let output = run(std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "repo::tests::signing::looks_for_gpg_when_told_to",
+            "--nocapture",
+        ])
+        .env(WITHOUT_GPG, "1")
+        .env("PATH", "/nonexistent"));
+    assert!(
+        output.contains("said: could not start gpg") && output.contains("package gnupg"),
+        "{output}"
+    );
+}

@@ -1,10 +1,9 @@
 //! The repositories below one root, and publishing to them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::database::{Index, Listed, read_index};
@@ -17,73 +16,10 @@ use super::recovery::{Recovered, recover};
 use super::sign::signature_path;
 use super::transaction::{self, Place, hash_file};
 use super::verify::{Rules, Verified, verify};
-use super::{ProtectedNames, Refusal, RepoError, Signing};
-use crate::model::{JobId, Manifest, Pkgbase, Pkgname, PublishedPackage, Target, TargetRepo};
-
-/// What becomes of `-debug` packages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DebugPackages {
-    /// They are published like others.
-    #[default]
-    Accept,
-    /// An upload with one is refused.
-    Refuse,
-}
-
-/// How the repositories below one root are kept.
-#[derive(Debug, Clone)]
-pub struct RepositoryOptions {
-    /// The folder of all targets (`REPO_PATH`).
-    pub root: PathBuf,
-    /// How packages are signed.
-    pub signing: Signing,
-    /// Package names that belong to the distribution.
-    pub protected_names: ProtectedNames,
-    /// What becomes of debug packages.
-    pub debug_packages: DebugPackages,
-}
-
-/// What a builder uploaded.
-#[derive(Debug, Clone)]
-pub struct Upload {
-    /// What it is said to hold, from a source that the uploading account cannot change.
-    pub manifest: Manifest,
-    /// The folder with the files.
-    pub dir: PathBuf,
-}
-
-/// What became of one upload.
-#[derive(Debug)]
-pub enum UploadOutcome {
-    /// Its packages are in the repository now.
-    Published {
-        /// All of them.
-        packages: Vec<PublishedPackage>,
-    },
-    /// Its packages, the very same files, were there before.
-    AlreadyPublished,
-    /// It breaks a rule.
-    Refused(Refusal),
-}
-
-/// What a publish did.
-#[derive(Debug)]
-pub struct PublishReport {
-    /// Each upload's outcome, in the order of the uploads.
-    pub outcomes: Vec<(JobId, UploadOutcome)>,
-    /// The state of the repository afterwards.
-    pub snapshot: SnapshotId,
-}
-
-/// A state of a target: the SHA-256 of its packages database.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SnapshotId(String);
-
-impl fmt::Display for SnapshotId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
+use super::{
+    PublishReport, Refusal, RepoError, RepositoryOptions, Signing, SnapshotId, Upload, UploadOutcome,
+};
+use crate::model::{JobId, Pkgbase, Pkgname, PublishedPackage, Target, TargetRepo};
 
 /// The repositories below one root. One process at a time has it open; targets are published in parallel.
 pub struct Repository {
