@@ -131,6 +131,10 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
     let role = config.require_database()?;
     let name = format!("{}:{}", host_name(), std::process::id());
     let lease = Duration::from_secs(config.queue.lease);
+    let mut protected_names = ProtectedNames::default();
+    for name in role.protected_pkgnames {
+        protected_names.protect(name);
+    }
     let options = RepositoryOptions {
         root: role.repo_dir.clone(),
         signing: match role.signing {
@@ -140,7 +144,7 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
                 key: signing.key,
             },
         },
-        protected_names: ProtectedNames::from_iter(role.protected_pkgnames),
+        protected_names,
         debug_packages: DebugPackages::Accept,
     };
     let repository = tokio::task::spawn_blocking(move || Repository::open(options)).await??;
