@@ -13,6 +13,7 @@ mod schedule;
 mod supervisor;
 mod table;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use caur_core::config::{Config, Loaded, Loader};
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
             EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,russh=warn")),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
     let outcome = tokio::runtime::Builder::new_multi_thread()

@@ -109,7 +109,7 @@ async fn spawn_builder(
     delivery: Delivery,
 ) -> Result<()> {
     let role = config.require_builder(&host_name())?;
-    let builder = Builder::connect(&role.settings, &config.container, role.name.clone()).await?;
+    let builder = Builder::connect(role.settings.clone(), &config.container, role.name.clone()).await?;
     let role = BuilderRole {
         queue,
         name: role.name,
