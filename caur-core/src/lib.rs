@@ -3,5 +3,6 @@
 //! No terminal, no process-wide state, no printing: roles and commands live in `caur-daemon`, the
 //! console in `caur-tui`. `docs/ARCHITECTURE.md` says which module may use which.
 
+pub mod build;
 pub mod config;
 pub mod model;
