@@ -20,6 +20,14 @@ use super::{file, value};
 /// Names the configuration file where `--config` does not.
 const FILE_VARIABLE: &str = "CAUR_CONFIG";
 
+/// Variables of the development scripts, which start the program with them.
+const OF_SCRIPTS: [&str; 4] = [
+    "CAUR_DEV_STATE",
+    "CAUR_DOCKER_SOCKET",
+    "CAUR_TEST_IMAGE",
+    "CAUR_FIXTURE",
+];
+
 /// What configures the program.
 #[derive(Debug, Clone)]
 pub struct Loader {
@@ -179,7 +187,8 @@ impl Loader {
     fn warnings(&self) -> Vec<Warning> {
         self.environment
             .keys()
-            .filter(|name| *name != FILE_VARIABLE && SETTINGS.iter().all(|setting| setting.env != *name))
+            .filter(|name| *name != FILE_VARIABLE && !OF_SCRIPTS.contains(&name.as_str()))
+            .filter(|name| SETTINGS.iter().all(|setting| setting.env != **name))
             .filter_map(|name| {
                 let closest = Setting::closest_variable(name);
                 let is_ours = name.starts_with("CAUR_") || closest.is_some_and(|known| is_typo(name, known));

@@ -1,0 +1,270 @@
+//! Runs one build container from creation to removal, with all of its output.
+
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::container::AttachContainerResults;
+use bollard::errors::Error as EngineError;
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions,
+    KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    WaitContainerOptionsBuilder,
+};
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::BuildError;
+use super::classify::Ending;
+use super::journal::Journal;
+use super::spec::LABEL_BUILDER;
+
+/// How long a canceled build may tidy up after itself.
+const CANCEL_GRACE: Duration = Duration::from_secs(1);
+/// The same for one whose time is over.
+const OVERDUE_GRACE: Duration = Duration::from_secs(10);
+/// How long the engine may take to act on a signal or a removal.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the log may lag behind a container that has ended.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(120);
+
+/// One container to run.
+pub(super) struct Run<'a> {
+    pub docker: &'a Docker,
+    pub name: String,
+    pub body: ContainerCreateBody,
+    /// When makepkg's own time is over, counted from the start.
+    pub makepkg_limit: Duration,
+    /// When the whole job's time is over.
+    pub deadline: Instant,
+    pub journal: &'a Journal,
+    pub cancel: &'a CancellationToken,
+}
+
+impl Run<'_> {
+    /// Creates the container, runs it to its end and removes it, whatever happens in between.
+    ///
+    /// # Errors
+    /// [`BuildError::Engine`] when it could not be created or started.
+    pub(super) async fn run(&self) -> Result<Ending, BuildError> {
+        let id = self.create().await?;
+        let ending = self.start_and_wait(&id).await;
+        self.remove(&id).await;
+        ending
+    }
+
+    async fn create(&self) -> Result<String, BuildError> {
+        let options = CreateContainerOptionsBuilder::default().name(&self.name).build();
+        let create = || {
+            self.docker
+                .create_container(Some(options.clone()), self.body.clone())
+        };
+        let created = match create().await {
+            // Left by an earlier life of this builder.
+            Err(EngineError::DockerResponseServerError { status_code: 409, .. }) if self.is_ours().await => {
+                self.remove(&self.name).await;
+                create().await
+            }
+            created => created,
+        };
+        created.map(|created| created.id).map_err(BuildError::engine(format!(
+            "creating the container {} (where it does not find a mount's source, builder.shared_path does not name the shared directory as the engine's host sees it)",
+            self.name
+        )))
+    }
+
+    async fn is_ours(&self) -> bool {
+        let ours = self
+            .body
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(LABEL_BUILDER));
+        let inspected = self
+            .docker
+            .inspect_container(&self.name, None::<InspectContainerOptions>)
+            .await;
+        inspected
+            .ok()
+            .and_then(|container| container.config?.labels)
+            .as_ref()
+            .and_then(|labels| labels.get(LABEL_BUILDER))
+            == ours
+    }
+
+    async fn start_and_wait(&self, id: &str) -> Result<Ending, BuildError> {
+        // Attached before the start: nothing keeps output that was written while nobody listened.
+        let options = AttachContainerOptionsBuilder::default()
+            .stream(true)
+            .stdout(true)
+            .stderr(true)
+            .build();
+        let attached = self
+            .docker
+            .attach_container(id, Some(options))
+            .await
+            .map_err(BuildError::engine("attaching to the build container"))?;
+        let mut pump = tokio::spawn(pump(attached, self.journal.sender()));
+        let started = Instant::now();
+        let ending = match self
+            .docker
+            .start_container(id, None::<StartContainerOptions>)
+            .await
+        {
+            Ok(()) => Ok(self.watch(id, started).await),
+            Err(error) => Err(BuildError::engine(
+                "starting the build container; is the image a build image?",
+            )(error)),
+        };
+        let patience = match &ending {
+            Ok(Ending::Exited { .. }) => OUTPUT_PATIENCE,
+            Ok(Ending::Overdue | Ending::Canceled | Ending::Vanished(_)) | Err(_) => CANCEL_GRACE,
+        };
+        self.finish_output(&mut pump, patience).await;
+        ending
+    }
+
+    async fn watch(&self, id: &str, started: Instant) -> Ending {
+        let wait = wait(self.docker, id);
+        let mut wait = std::pin::pin!(wait);
+        tokio::select! {
+            biased;
+            exit = &mut wait => match exit {
+                Ok(status) => self.exited(id, status, started.elapsed()).await,
+                Err(error) => Ending::Vanished(error.to_string()),
+            },
+            () = self.cancel.cancelled() => {
+                self.stop(id, wait, CANCEL_GRACE).await;
+                Ending::Canceled
+            }
+            () = tokio::time::sleep_until(self.deadline) => {
+                self.stop(id, wait, OVERDUE_GRACE).await;
+                Ending::Overdue
+            }
+        }
+    }
+
+    /// The engine has to still know the container: one that was taken away also reports a status.
+    async fn exited(&self, id: &str, status: i64, elapsed: Duration) -> Ending {
+        let out_of_memory = match self
+            .docker
+            .inspect_container(id, None::<InspectContainerOptions>)
+            .await
+        {
+            Ok(container) => container
+                .state
+                .and_then(|state| state.oom_killed)
+                .unwrap_or(false),
+            // Podman names states that the client does not know; the status came from the wait already.
+            Err(EngineError::JsonDataError { .. } | EngineError::JsonSerdeError { .. }) => false,
+            Err(error) => return Ending::Vanished(error.to_string()),
+        };
+        Ending::Exited {
+            status,
+            out_of_memory,
+            past_limit: elapsed >= self.makepkg_limit,
+        }
+    }
+
+    /// Asks it to end, then makes it.
+    async fn stop(
+        &self,
+        id: &str,
+        mut wait: impl Future<Output = Result<i64, EngineError>> + Unpin,
+        grace: Duration,
+    ) {
+        self.signal(id, "SIGTERM").await;
+        if timeout(grace, &mut wait).await.is_err() {
+            self.signal(id, "SIGKILL").await;
+        }
+    }
+
+    async fn signal(&self, id: &str, signal: &str) {
+        let options = KillContainerOptionsBuilder::default().signal(signal).build();
+        let killed = timeout(ENGINE_PATIENCE, self.docker.kill_container(id, Some(options))).await;
+        // It may have ended by itself; the removal takes care of everything else.
+        tracing::debug!(
+            container = self.name,
+            signal,
+            ?killed,
+            "signalled the build container"
+        );
+    }
+
+    async fn finish_output(&self, pump: &mut JoinHandle<()>, patience: Duration) {
+        let drained = tokio::select! {
+            drained = timeout(patience, &mut *pump) => drained.is_ok(),
+            () = self.cancel.cancelled() => timeout(CANCEL_GRACE, &mut *pump).await.is_ok(),
+        };
+        if !drained {
+            pump.abort();
+            self.journal
+                .line("the rest of the container's output is missing here")
+                .await;
+        }
+    }
+
+    async fn remove(&self, id: &str) {
+        if let Err(error) = remove(self.docker, id).await {
+            // The sweep for orphans tries again.
+            tracing::warn!(container = self.name, %error, "the build container could not be removed");
+        }
+    }
+}
+
+/// Removes a container with its anonymous volumes; that it is gone already is fine.
+pub(super) async fn remove(docker: &Docker, id: &str) -> Result<(), BuildError> {
+    let options = RemoveContainerOptionsBuilder::default()
+        .force(true)
+        .v(true)
+        .build();
+    let removed = timeout(ENGINE_PATIENCE, docker.remove_container(id, Some(options))).await;
+    match removed.unwrap_or(Err(EngineError::RequestTimeoutError)) {
+        // 409: somebody else is removing it at this moment.
+        Ok(())
+        | Err(EngineError::DockerResponseServerError {
+            status_code: 404 | 409,
+            ..
+        }) => Ok(()),
+        Err(error) => Err(BuildError::engine(format!("removing the container {id}"))(error)),
+    }
+}
+
+/// Takes everything that the container writes, until it ends, at the pace of the log. When nobody takes the
+/// log any more it goes on reading, because a full pipe would stop the build.
+async fn pump(mut attached: AttachContainerResults, log: mpsc::Sender<Vec<u8>>) {
+    while let Some(output) = attached.output.next().await {
+        match output {
+            Ok(output) => {
+                let _ = log.send(output.into_bytes().to_vec()).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the build container's output broke off");
+                return;
+            }
+        }
+    }
+}
+
+/// Waits for the container's end and returns its exit status.
+async fn wait(docker: &Docker, id: &str) -> Result<i64, EngineError> {
+    loop {
+        let options = WaitContainerOptionsBuilder::default()
+            .condition("not-running")
+            .build();
+        match docker.wait_container(id, Some(options)).next().await {
+            Some(Ok(response)) => return Ok(response.status_code),
+            Some(Err(EngineError::DockerContainerWaitError { code, .. })) => return Ok(code),
+            // Some engines answer only when the container ends.
+            Some(Err(EngineError::RequestTimeoutError)) => {}
+            Some(Err(error)) => return Err(error),
+            None => {
+                return Err(EngineError::DockerStreamError {
+                    error: "the engine closed the connection while the container ran".to_owned(),
+                });
+            }
+        }
+    }
+}
