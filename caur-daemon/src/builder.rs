@@ -191,7 +191,7 @@ impl BuilderRole {
         }
         let Some(manifest) = self.manifest(claim, &report) else {
             ended.outcome = BuildOutcome::Infrastructure;
-            ended.reason = "the build does not say which commit and image it used".to_owned();
+            "the build does not say which commit and image it used".clone_into(&mut ended.reason);
             return ended;
         };
         let _receivers_may_be_gone = phase.send(Phase::Upload);

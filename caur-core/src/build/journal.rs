@@ -25,7 +25,8 @@ impl Journal {
 
     /// Writes `text`, each of its lines marked. A log that nobody reads any more is no failure of the build.
     pub(super) async fn line(&self, text: &str) {
-        let bytes: String = text.lines().map(|line| format!("==> [caur] {line}\n")).collect();
+        let lines: Vec<String> = text.lines().map(|line| format!("==> [caur] {line}\n")).collect();
+        let bytes = lines.concat();
         match tokio::time::timeout(PATIENCE, self.sender.send(bytes.into_bytes())).await {
             Ok(Ok(()) | Err(_)) => {}
             Err(_) => tracing::warn!(line = text, "the build log takes no more lines"),

@@ -270,7 +270,7 @@ async fn becomes_online(state: &mut watch::Receiver<LinkState>) {
         }
     }
     // Without a sender there is no link left that could go online.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl Shared {

@@ -117,7 +117,7 @@ impl Repository {
     /// # Errors
     /// When the database cannot be relied on.
     pub fn packages(&self, target: &Target) -> Result<Vec<PublishedPackage>, RepoError> {
-        let index = self.index(&Layout::new(&self.options.root, target))?;
+        let index = Self::index(&Layout::new(&self.options.root, target))?;
         Ok(index
             .into_iter()
             .filter_map(|(name, listed)| {
@@ -138,7 +138,7 @@ impl Repository {
         let layout = Layout::new(&self.options.root, target);
         self.disk.remove_folder(&layout.staging())?;
         self.disk.private_folder(&layout.staging())?;
-        let old = self.index(&layout)?;
+        let old = Self::index(&layout)?;
         let mut new = old.clone();
         let mut outcomes = Vec::new();
         let mut accepted = Vec::new();
@@ -267,7 +267,7 @@ impl Repository {
         Ok(())
     }
 
-    fn index(&self, layout: &Layout) -> Result<Index, RepoError> {
+    fn index(layout: &Layout) -> Result<Index, RepoError> {
         let path = layout.database(DatabaseKind::Packages);
         read_index(&path).map_err(|source| RepoError::Database { path, source })
     }

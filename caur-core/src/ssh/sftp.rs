@@ -81,7 +81,7 @@ impl<'a> Sftp<'a> {
     /// The entries of a directory; none where there is nothing of that name.
     pub async fn list(&self, path: &str) -> Result<Option<Listing>, UploadError> {
         let action = "list";
-        let opened = self.optional(self.request(action, path, self.raw.opendir(path)).await)?;
+        let opened = Self::optional(self.request(action, path, self.raw.opendir(path)).await)?;
         let Some(handle) = opened else {
             return Ok(None);
         };
@@ -110,9 +110,9 @@ impl<'a> Sftp<'a> {
     pub async fn remove_directory(&self, path: &str) -> Result<(), UploadError> {
         for (name, _) in self.list(path).await?.unwrap_or_default() {
             let file = format!("{path}/{name}");
-            self.optional(self.request("remove", &file, self.raw.remove(&*file)).await)?;
+            Self::optional(self.request("remove", &file, self.raw.remove(&*file)).await)?;
         }
-        self.optional(self.request("remove", path, self.raw.rmdir(path)).await)?;
+        Self::optional(self.request("remove", path, self.raw.rmdir(path)).await)?;
         Ok(())
     }
 
@@ -230,7 +230,7 @@ impl<'a> Sftp<'a> {
     }
 
     /// Takes "no such file" for an answer.
-    fn optional<T>(&self, outcome: Result<T, UploadError>) -> Result<Option<T>, UploadError> {
+    fn optional<T>(outcome: Result<T, UploadError>) -> Result<Option<T>, UploadError> {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.status() == Some(StatusCode::NoSuchFile) => Ok(None),

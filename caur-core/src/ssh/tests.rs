@@ -79,7 +79,7 @@ async fn nothing_behind_the_server_is_told_from_no_server() {
     let link = RedisLink::new(TunnelConnect::new(
         sshd.target(),
         tcp(nowhere),
-        Default::default(),
+        crate::link::RedisAuth::default(),
     ));
     let error = ping(&link).await.unwrap_err();
     assert!(error.is_transient(), "{error}");

@@ -228,7 +228,7 @@ fn threads_share_a_repository() {
         .collect();
     let jobs: Vec<_> = (0..12)
         .map(|job| {
-            let target = &targets[job as usize % targets.len()];
+            let target = &targets[usize::try_from(job).unwrap() % targets.len()];
             let name = format!("p{job}");
             let mut upload = farm.upload(job, &name, &[Pkg::new(&name, "1-1").arch("any")]);
             upload.manifest.target = target.clone();

@@ -249,9 +249,9 @@ fn archives_that_are_damaged_or_lie() {
     let pack = |tar: &[u8]| zstd::encode_all(tar, 1).unwrap();
     let with = |members: &[(&str, &[u8])]| {
         let mut archive = tar::Builder::new(Vec::new());
-        members
-            .iter()
-            .for_each(|(path, content)| add(&mut archive, path, content));
+        for (path, content) in members {
+            add(&mut archive, path, content);
+        }
         pack(&archive.into_inner().unwrap())
     };
     let info = app().pkginfo();
