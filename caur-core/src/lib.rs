@@ -6,6 +6,7 @@
 pub mod build;
 pub mod ci;
 pub mod config;
+pub mod connect;
 pub mod link;
 pub mod log;
 pub mod model;

@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use caur_core::config::{BuilderSettings, RedisSshSettings};
+use caur_core::connect::ssh_target;
 use caur_core::model::{FarmConfig, Manifest, UploadEndpoint};
 use caur_core::ssh::{LocalFile, Session, Upload, upload_directory};
 use color_eyre::eyre::{Result, WrapErr, bail, eyre};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-use crate::connect::ssh_target;
 
 /// An upload fails when the server takes nothing for this long.
 const PROGRESS_TIMEOUT: Duration = Duration::from_mins(1);

@@ -3,7 +3,6 @@
 mod builder;
 mod cli;
 mod config_check;
-mod connect;
 mod database;
 mod delivery;
 mod job;
@@ -17,6 +16,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use caur_core::config::{Config, Loaded, Loader};
+use caur_core::connect::redis_link;
 use caur_core::queue::Queue;
 use clap::Parser;
 use cli::{Cli, Command, ConfigCommand, Shared};
@@ -77,7 +77,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 async fn open(config: &Config) -> Result<Queue> {
-    Ok(Queue::open(connect::redis_link(&config.redis).await?).await?)
+    Ok(Queue::open(redis_link(&config.redis).await?).await?)
 }
 
 fn load(shared: &Shared) -> Result<Loaded> {

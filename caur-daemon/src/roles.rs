@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use caur_core::build::Builder;
 use caur_core::config::{Config, host_name};
+use caur_core::connect::redis_link;
 use caur_core::log::LogLimits;
 use caur_core::model::Target;
 use caur_core::queue::Queue;
@@ -14,7 +15,6 @@ use caur_core::repo::{DebugPackages, ProtectedNames, Repository, RepositoryOptio
 use color_eyre::eyre::{Result, WrapErr};
 
 use crate::builder::BuilderRole;
-use crate::connect::redis_link;
 use crate::database::{Publisher, sweep};
 use crate::delivery::Delivery;
 use crate::redis_child::RedisChild;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of `caur-core` with what it may use.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("config", &["model"]),
     ("ci", &["model"]),
@@ -13,13 +13,14 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("ssh", &["model", "link"]),
     ("queue", &["model", "link"]),
     ("log", &["model", "link"]),
+    ("connect", &["config", "link", "ssh"]),
     ("repo", &["model"]),
     ("build", &["model", "config", "ci", "queue", "log", "ssh", "link"]),
     ("testing", &["model", "link", "ssh"]),
 ];
 
 /// What the console may use of `caur-core`: nothing of builds, repositories and CI.
-const CONSOLE: &[&str] = &["model", "queue", "log", "ssh", "config", "link"];
+const CONSOLE: &[&str] = &["model", "queue", "log", "ssh", "config", "link", "connect"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

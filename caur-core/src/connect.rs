@@ -2,16 +2,26 @@
 
 use std::path::PathBuf;
 
-use caur_core::config::{RedisSettings, RedisSshSettings};
-use caur_core::link::{Direct, RedisAddress, RedisAuth, RedisLink};
-use caur_core::ssh::{HostKeyPolicy, SshTarget, TunnelConnect, resolve_alias};
-use color_eyre::eyre::{Result, WrapErr};
+use crate::config::{RedisSettings, RedisSshSettings};
+use crate::link::{Direct, RedisAddress, RedisAuth, RedisLink};
+use crate::ssh::{AliasError, HostKeyError, HostKeyPolicy, SshTarget, TunnelConnect, resolve_alias};
+
+/// Why no connection can be set up, before any is tried.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// `ssh` cannot say how it would reach the host.
+    #[error(transparent)]
+    Alias(#[from] AliasError),
+    /// A pinned host key cannot be read.
+    #[error(transparent)]
+    HostKey(#[from] HostKeyError),
+}
 
 /// A link to the queue's Redis. Connects when it is first used.
 ///
 /// # Errors
 /// When the host key is unreadable or `ssh` refuses the host name.
-pub async fn redis_link(settings: &RedisSettings) -> Result<RedisLink> {
+pub async fn redis_link(settings: &RedisSettings) -> Result<RedisLink, ConnectError> {
     let address = match &settings.socket {
         Some(path) => RedisAddress::Unix(path.clone()),
         None => RedisAddress::Tcp {
@@ -28,9 +38,7 @@ pub async fn redis_link(settings: &RedisSettings) -> Result<RedisLink> {
         return Ok(RedisLink::new(Direct { address, auth }));
     };
     let pins: Vec<String> = settings.ssh.host_key.iter().cloned().collect();
-    let target = ssh_target(&settings.ssh, host, settings.ssh.port, &settings.ssh.user, &pins)
-        .await
-        .wrap_err("cannot set up the SSH tunnel to Redis")?;
+    let target = ssh_target(&settings.ssh, host, settings.ssh.port, &settings.ssh.user, &pins).await?;
     Ok(RedisLink::new(TunnelConnect::new(target, address, auth)))
 }
 
@@ -44,7 +52,7 @@ pub async fn ssh_target(
     port: u16,
     user: &str,
     pins: &[String],
-) -> Result<SshTarget> {
+) -> Result<SshTarget, ConnectError> {
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
     let resolved = resolve_alias(host, &home, None).await?;
     let known_hosts = match (&settings.known_hosts, &resolved) {
