@@ -1,0 +1,34 @@
+//! A backend that plays a script: what tests let the console see, step by step.
+
+use caur_core::model::JobId;
+
+use super::{Backend, Reports, Wanted};
+use crate::msg::BackendMsg;
+
+/// One step.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Report this.
+    Report(BackendMsg),
+    /// Wait until the log of this job is wanted.
+    AwaitWanted(JobId),
+}
+
+/// A script.
+#[derive(Debug, Clone)]
+pub struct Scripted(pub Vec<Step>);
+
+impl Backend for Scripted {
+    async fn run(self, mut wanted: Wanted, reports: Reports) {
+        for step in self.0 {
+            let done = match step {
+                Step::Report(msg) => reports.send(msg).await.is_ok(),
+                Step::AwaitWanted(job) => wanted.wait_for(|wanted| *wanted == Some(job)).await.is_ok(),
+            };
+            if !done {
+                return;
+            }
+        }
+        reports.closed().await;
+    }
+}

@@ -1,0 +1,260 @@
+//! The loop that owns everything the application itself is kept away from: terminal, keys, backend, clock.
+//!
+//! It draws only when something changed, takes whole bursts before it draws once, and limits frames that
+//! nobody asked for by a key, so that a flood of log lines does not fill a slow link.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use color_eyre::eyre::{Context, Result};
+use crossterm::event::Event;
+use futures::{FutureExt, Stream, StreamExt};
+use ratatui::Terminal;
+use ratatui::backend::Backend as Screen;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::app::App;
+use crate::backend::Backend;
+use crate::msg::{Effect, Msg};
+use crate::view;
+
+const TICK: Duration = Duration::from_secs(1);
+/// The least time between two frames that no key asked for.
+const FRAME: Duration = Duration::from_millis(40);
+/// The most messages that are taken before a frame is drawn.
+const BURST: usize = 1024;
+const REPORT_BUFFER: usize = 64;
+
+/// Runs the console until the user leaves, `stop` is done or the input ends.
+///
+/// # Errors
+/// When the terminal can no longer be read or written.
+pub async fn run<B, S>(
+    mut app: App,
+    backend: B,
+    screen: &mut Terminal<S>,
+    mut input: impl Stream<Item = std::io::Result<Event>> + Unpin,
+    stop: impl Future<Output = ()>,
+) -> Result<()>
+where
+    B: Backend,
+    S: Screen<Error: Send + Sync + 'static>,
+{
+    let (want, wanted) = watch::channel(None);
+    let (reports, mut reported) = mpsc::channel(REPORT_BUFFER);
+    let backend = tokio::spawn(backend.run(wanted, reports));
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    tokio::pin!(stop);
+
+    let size = screen.size().context("reading the terminal's size")?;
+    let mut wishes = Wishes::default();
+    wishes.add(app.update(Msg::Resize(size.width, size.height)), &want);
+    let mut next_frame = Instant::now();
+    let mut backend_alive = true;
+    loop {
+        let first = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            event = input.next() => match event {
+                None => break,
+                Some(event) => {
+                    next_frame = Instant::now();
+                    event_msg(&event.context("reading from the terminal")?)
+                }
+            },
+            () = sleep_until(next_frame), if wishes.draw => {
+                screen.draw(|frame| view::draw(&app, frame)).context("drawing on the terminal")?;
+                wishes.draw = false;
+                next_frame = Instant::now() + FRAME;
+                None
+            }
+            msg = reported.recv(), if backend_alive => {
+                backend_alive = msg.is_some();
+                msg.map(Msg::Backend)
+            }
+            _ = ticks.tick() => Some(Msg::Tick(now())),
+        };
+        let Some(first) = first else { continue };
+        wishes.add(app.update(first), &want);
+        for _ in 0..BURST {
+            let msg = if let Some(Some(event)) = input.next().now_or_never() {
+                event_msg(&event.context("reading from the terminal")?)
+            } else if let Ok(msg) = reported.try_recv() {
+                Some(Msg::Backend(msg))
+            } else {
+                break;
+            };
+            if let Some(msg) = msg {
+                wishes.add(app.update(msg), &want);
+            }
+            if wishes.quit {
+                break;
+            }
+        }
+        if wishes.quit {
+            break;
+        }
+    }
+    backend.abort();
+    Ok(())
+}
+
+/// Milliseconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What the application wants and did not get yet.
+#[derive(Debug, Default)]
+struct Wishes {
+    draw: bool,
+    quit: bool,
+}
+
+impl Wishes {
+    fn add(&mut self, effects: Vec<Effect>, want: &watch::Sender<Option<caur_core::model::JobId>>) {
+        for effect in effects {
+            match effect {
+                Effect::Draw => self.draw = true,
+                Effect::Quit => self.quit = true,
+                Effect::Watch(job) => {
+                    want.send_replace(job);
+                }
+            }
+        }
+    }
+}
+
+fn event_msg(event: &Event) -> Option<Msg> {
+    match event {
+        Event::Key(key) => Some(Msg::Key(*key)),
+        Event::Resize(width, height) => Some(Msg::Resize(*width, *height)),
+        Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Paste(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use caur_core::model::{JobId, JobState};
+    use crossterm::event::{KeyCode, KeyEvent};
+    use futures::stream;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::backend::scripted::{Scripted, Step};
+    use crate::msg::{BackendMsg, LinkState, LogEvent, Snapshot};
+    use crate::testing::{self, NOW, job};
+
+    fn key(code: KeyCode) -> std::io::Result<Event> {
+        Ok(Event::Key(KeyEvent::from(code)))
+    }
+
+    /// Plays `script`; once the backend has seen `wanted`, the console is told to stop.
+    async fn play(script: Vec<Step>, keys: Vec<KeyCode>, wanted: JobId) -> String {
+        let mut screen = Terminal::new(TestBackend::new(80, 24)).unwrap();
+        let (done, stop) = tokio::sync::oneshot::channel();
+        let backend = Ending {
+            script: Scripted(script),
+            wanted,
+            done,
+        };
+        let keys: Vec<_> = keys.into_iter().map(key).collect();
+        let input = stream::iter(keys).chain(stream::pending());
+        let stop = async {
+            stop.await.unwrap();
+        };
+        let console = run(testing::app(80, 24), backend, &mut screen, Box::pin(input), stop);
+        tokio::time::timeout(Duration::from_secs(20), console)
+            .await
+            .expect("the console ends")
+            .unwrap();
+        screen.backend().to_string()
+    }
+
+    /// A script after which the console is stopped, once it has drawn what it was told.
+    struct Ending {
+        script: Scripted,
+        wanted: JobId,
+        done: tokio::sync::oneshot::Sender<()>,
+    }
+
+    impl Backend for Ending {
+        async fn run(self, mut wanted: crate::backend::Wanted, reports: crate::backend::Reports) {
+            let until = self.wanted;
+            let seen = wanted.clone();
+            let script = self.script.run(seen, reports.clone());
+            let end = async {
+                wanted.wait_for(|wanted| *wanted == Some(until)).await.unwrap();
+                while reports.capacity() < reports.max_capacity() {
+                    tokio::task::yield_now().await;
+                }
+                tokio::time::sleep(FRAME * 3).await;
+                self.done.send(()).unwrap();
+            };
+            tokio::join!(script, end);
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_and_reports_meet_on_the_screen() {
+        let jobs = vec![
+            job(1, "first", JobState::Building),
+            job(2, "second", JobState::Ready),
+        ];
+        let script = vec![
+            Step::Report(BackendMsg::Link(LinkState::Online)),
+            Step::Report(BackendMsg::Jobs(Snapshot { jobs, taken: NOW })),
+            Step::AwaitWanted(JobId(1)),
+            Step::Report(BackendMsg::Log(JobId(1), LogEvent::Begin { attempt: 1 })),
+            Step::Report(BackendMsg::Log(
+                JobId(1),
+                LogEvent::Chunk(b"a line of the log\n".to_vec()),
+            )),
+        ];
+        let shown = play(script, vec![KeyCode::Enter], JobId(1)).await;
+        assert!(
+            shown.contains("a line of the log") && shown.contains("log of first"),
+            "{shown}"
+        );
+        assert!(
+            !shown.contains("second"),
+            "the log has the screen for itself\n{shown}"
+        );
+    }
+
+    #[tokio::test]
+    async fn q_ends_the_console() {
+        let mut screen = Terminal::new(TestBackend::new(80, 24)).unwrap();
+        let input = stream::iter(vec![key(KeyCode::Char('q'))]).chain(stream::pending());
+        let console = run(
+            testing::app(80, 24),
+            Scripted(Vec::new()),
+            &mut screen,
+            Box::pin(input),
+            std::future::pending(),
+        );
+        tokio::time::timeout(Duration::from_secs(20), console)
+            .await
+            .expect("the console ends")
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_end_of_input_ends_the_console() {
+        let mut screen = Terminal::new(TestBackend::new(80, 24)).unwrap();
+        let console = run(
+            testing::app(80, 24),
+            Scripted(Vec::new()),
+            &mut screen,
+            stream::empty(),
+            std::future::pending(),
+        );
+        tokio::time::timeout(Duration::from_secs(20), console)
+            .await
+            .expect("the console ends")
+            .unwrap();
+    }
+}

@@ -1,0 +1,57 @@
+//! Jobs and whole applications for tests.
+
+use crate::app::{App, Setup};
+use crate::msg::Msg;
+use crate::theme::Theme;
+use caur_core::model::{BuildClass, Job, JobId, JobRequest, JobState, Target};
+
+/// What the clock says in tests, milliseconds since 1970.
+pub const NOW: u64 = 1_764_000_000_000;
+
+/// A job that entered its state 90 seconds before [`NOW`].
+pub fn job(id: u64, pkgbase: &str, state: JobState) -> Job {
+    let claimed = state.is_leased() || state.is_final() || state == JobState::Uploaded;
+    Job {
+        id: JobId(id),
+        request: JobRequest {
+            target: Target {
+                repo: "extra".parse().unwrap(),
+                arch: "x86_64".parse().unwrap(),
+            },
+            source: "extra".parse().unwrap(),
+            pkgbase: pkgbase.parse().unwrap(),
+            class: BuildClass::DEFAULT,
+            names: vec![pkgbase.to_owned()],
+            needs: Vec::new(),
+            build_commit: None,
+            status_commit: None,
+            arch_mirror: None,
+        },
+        state,
+        attempt: u32::from(claimed),
+        builder: claimed.then(|| "alder".to_owned()),
+        phase: None,
+        reason: None,
+        requested_by: "ci".to_owned(),
+        waits_for: Vec::new(),
+        expected: 120,
+        chain: 300,
+        built_commit: None,
+        packages: Vec::new(),
+        since: NOW - 90_000 + id,
+        started: claimed.then_some(NOW - 150_000),
+        finished: state.is_final().then_some(NOW - 90_000 + id),
+    }
+}
+
+/// A console of this size, without colours, that has not heard of anything yet.
+pub fn app(width: u16, height: u16) -> App {
+    let mut app = App::new(Setup {
+        theme: Theme::Mono,
+        read_only: true,
+        title: "farm.example:6379".to_owned(),
+        now: NOW,
+    });
+    app.update(Msg::Resize(width, height));
+    app
+}
