@@ -277,7 +277,7 @@ impl App {
             Motion::Down => self.log.scroll(1, height),
             Motion::PageUp => self.log.scroll(-page, height),
             Motion::PageDown => self.log.scroll(page, height),
-            Motion::First => self.log.to_start(height),
+            Motion::First => self.log.jump_to_start(height),
             Motion::Last => self.log.follow(),
         }
     }

@@ -24,14 +24,17 @@ mod testing;
 mod theme;
 mod view;
 
+use caur_core::config::Loader;
+use caur_core::connect::redis_link;
 use clap::Parser;
-use color_eyre::eyre::{Context, Result, bail};
+use color_eyre::eyre::{Context, Result};
 use crossterm::event::EventStream;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Setup};
 use crate::backend::Backend;
 use crate::backend::demo::Demo;
+use crate::backend::redis::Farm;
 use crate::options::Options;
 use crate::terminal::Terminal;
 use crate::theme::Theme;
@@ -47,11 +50,13 @@ async fn main() -> Result<()> {
         let demo = Demo::new().context("setting up the demo farm")?;
         return show(demo, "demo farm".to_owned(), &options).await;
     }
-    let settings = options.apply(caur_core::config::RedisSettings::default());
-    bail!(
-        "cannot open the queue at {}: this program was built without a connection to Redis; try --demo",
-        options::describe(&settings)
-    )
+    let mut loader = Loader::new(std::env::vars_os());
+    loader.file.clone_from(&options.config);
+    let settings = options.apply(loader.load()?.config.redis);
+    let link = redis_link(&settings)
+        .await
+        .context("setting up the connection to the queue")?;
+    show(Farm::new(link), options::describe(&settings), &options).await
 }
 
 /// Shows what `backend` reports until the user leaves or the process is told to.

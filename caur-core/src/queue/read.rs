@@ -89,17 +89,26 @@ impl Queue {
             let seen: HashSet<u64> = ids.iter().copied().collect();
             ids.extend(finished.into_iter().filter(|id| !seen.contains(id)));
         }
+        let ids: Vec<JobId> = ids.into_iter().map(JobId).collect();
+        self.jobs_by_id(&ids).await
+    }
+
+    /// These jobs, in this order, without those that are not there (any more).
+    ///
+    /// # Errors
+    /// As [`Queue::job`].
+    pub async fn jobs_by_id(&self, ids: &[JobId]) -> Result<Vec<Job>, QueueError> {
         let mut jobs = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
             let mut pipeline = Pipeline::new();
             for &id in chunk {
-                record::fetch(&mut pipeline, JobId(id));
+                record::fetch(&mut pipeline, id);
             }
             let found: Vec<redis::Value> = self.pipeline("read the queue", &pipeline).await?;
             for (&id, values) in chunk.iter().zip(found.chunks_exact(3)) {
                 let record: Record = redis::from_redis_value(redis::Value::Array(values.to_vec()))
                     .map_err(|error| QueueError::corrupt(format!("job {id}"), error))?;
-                jobs.extend(record::parse(JobId(id), record)?);
+                jobs.extend(record::parse(id, record)?);
             }
         }
         Ok(jobs)
@@ -207,6 +216,14 @@ impl Queue {
         Ok(seconds * 1000 + micros / 1000)
     }
 
+    /// The newest event's id, from which [`Queue::events_after`] gives what comes later.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn last_event(&self) -> Result<String, QueueError> {
+        self.newest(keys::EVENTS).await
+    }
+
     /// Up to `limit` events after the one with the id `after` (`0` for the oldest that is kept), waiting up to `wait`
     /// for the first.
     ///
@@ -269,14 +286,7 @@ impl Queue {
         wait: Duration,
     ) -> Result<String, QueueError> {
         let Some(mark) = mark else {
-            let mut newest = redis::cmd("XREVRANGE");
-            newest.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
-            let found: redis::streams::StreamRangeReply = self.query("read the queue", &newest).await?;
-            return Ok(found
-                .ids
-                .into_iter()
-                .next()
-                .map_or_else(|| "0-0".to_owned(), |entry| entry.id));
+            return self.newest(stream).await;
         };
         let reply = self.read_stream(stream, &mark, 100, wait).await?;
         let newest = reply
@@ -286,6 +296,18 @@ impl Queue {
             .last()
             .map(|entry| entry.id);
         Ok(newest.unwrap_or(mark))
+    }
+
+    /// The id of a stream's newest entry.
+    async fn newest(&self, stream: &str) -> Result<String, QueueError> {
+        let mut newest = redis::cmd("XREVRANGE");
+        newest.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
+        let found: redis::streams::StreamRangeReply = self.query("read the queue", &newest).await?;
+        Ok(found
+            .ids
+            .into_iter()
+            .next()
+            .map_or_else(|| "0-0".to_owned(), |entry| entry.id))
     }
 
     async fn read_stream(

@@ -2,6 +2,7 @@
 
 pub mod demo;
 mod demo_log;
+pub mod redis;
 #[cfg(test)]
 pub mod scripted;
 

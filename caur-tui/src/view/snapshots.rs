@@ -27,7 +27,7 @@ fn text(app: &App, width: u16, height: u16) -> String {
     let buffer = buffer(app, width, height);
     let rows = buffer.content.chunks(usize::from(width));
     let rows: Vec<String> = rows
-        .map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>())
+        .map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>())
         .collect();
     let rows: Vec<&str> = rows.iter().map(|row| row.trim_end()).collect();
     rows.join("\n")
