@@ -279,7 +279,7 @@ mod tests {
             bytes: 100_000,
         });
         for _ in 0..100 {
-            log.push(&[b'x'; 50_000]);
+            log.push(&vec![b'x'; 50_000]);
         }
         assert!(log.open.line.text.len() <= MAX_LINE + 8);
         log.push(b"\n");
