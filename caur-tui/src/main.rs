@@ -52,7 +52,7 @@ async fn main() -> Result<()> {
     }
     let mut loader = Loader::new(std::env::vars_os());
     loader.file.clone_from(&options.config);
-    let settings = options.apply(loader.load()?.config.redis);
+    let settings = options.apply(loader.load()?.config.queue_redis());
     let link = redis_link(&settings)
         .await
         .context("setting up the connection to the queue")?;
