@@ -36,12 +36,12 @@ case $2 in
     ;;
   starves)
     x=$(head -c 268435456 /dev/zero | tr '\0' x)
-    exit 4
+    exit "${#x}"
     ;;
   tells)
     env
     echo "files: $(ulimit -Sn) $(ulimit -Hn)"
-    ls "$out" | sed 's/^/filler: /'
+    find "$out" -type f -printf 'filler: %f\n' | sort
     touch /repo_root/x 2>/dev/null && echo "repo_root can be written"
     touch /home/builder/srcdest_cached/kept /home/builder/build/made && echo "caches can be written"
     exit 13

@@ -268,6 +268,11 @@ pub fn unique() -> u64 {
     u64::try_from(now.as_nanos()).unwrap() + NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// The build image that `scripts/test` made.
+pub fn base_image() -> String {
+    std::env::var("CAUR_TEST_IMAGE").unwrap_or_else(|_| "caur-builder-test:latest".to_owned())
+}
+
 /// The base image with the entry point of the tests; made once for each version of that.
 async fn image() -> String {
     static IMAGE: OnceCell<String> = OnceCell::const_new();
@@ -276,7 +281,7 @@ async fn image() -> String {
 
 async fn make_image() -> String {
     let docker = docker().negotiate_version().await.unwrap();
-    let base = std::env::var("CAUR_TEST_IMAGE").unwrap_or_else(|_| "caur-builder-test:latest".to_owned());
+    let base = base_image();
     let found = docker
         .inspect_image(&base)
         .await

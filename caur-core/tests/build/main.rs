@@ -7,4 +7,5 @@ mod containers;
 mod farm;
 mod images;
 mod outcomes;
+mod packages;
 mod sources;
