@@ -433,7 +433,7 @@ impl Backend for Demo {
                         _ => {}
                     }
                     let online = self.steps % OUTAGE_EVERY < OUTAGE_EVERY - OUTAGE_STEPS;
-                    let back = self.steps % OUTAGE_EVERY == 0;
+                    let back = self.steps.is_multiple_of(OUTAGE_EVERY);
                     if online && (changed || back) {
                         news.push(self.snapshot());
                     }

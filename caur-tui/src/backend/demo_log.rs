@@ -69,7 +69,7 @@ impl DemoLog {
     fn compiler_line(&self) -> String {
         let unit = UNITS[self.line * 7 % UNITS.len()];
         let percent = self.percent().min(100);
-        if self.line % 23 == 0 {
+        if self.line.is_multiple_of(23) {
             format!(
                 "src/{unit}.c:{}:9: \x1b[1;35mwarning:\x1b[0m unused variable \x1b[1m'length'\x1b[0m [-Wunused-variable]",
                 self.line * 3

@@ -20,6 +20,11 @@ pub fn draw(app: &App, scroll: u16, screen: Rect, buffer: &mut Buffer) {
     let outer = area(screen);
     Clear.render(outer, buffer);
     let block = Block::bordered().title(" help · Esc closes ");
+    let block = if max_scroll(screen) > scroll {
+        block.title_bottom(" more: ↓ ")
+    } else {
+        block
+    };
     let inner = block.inner(outer);
     block.render(outer, buffer);
     let lines = lines(app.setup().theme);
