@@ -44,7 +44,7 @@ async fn main() -> Result<()> {
         eprintln!("caur-tui: no log of its own is kept: {error}");
     }
     if options.demo {
-        let demo = Demo::new().context("setting up the demo farm")?;
+        let demo = Demo::new(runtime::now()).context("setting up the demo farm")?;
         return show(demo, "demo farm".to_owned(), &options).await;
     }
     let settings = options.apply(caur_core::config::RedisSettings::default());

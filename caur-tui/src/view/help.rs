@@ -79,7 +79,7 @@ fn lines(theme: Theme) -> Vec<Line<'static>> {
     lines.push(Line::styled(" states", theme.title(false)));
     for pair in JobState::ALL.chunks(2) {
         let spans = pair.iter().map(|&state| {
-            let text = format!(" {} {:<25}", theme::symbol(state), state.as_str());
+            let text = format!(" {} {:<15}", theme::symbol(state), state.as_str());
             Span::styled(text, theme.state(state))
         });
         lines.push(spans.collect());
