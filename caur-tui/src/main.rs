@@ -72,6 +72,6 @@ async fn show(backend: impl Backend, title: String, options: &Options) -> Result
             _ = interrupt.recv() => {}
         }
     };
-    let mut terminal = Terminal::take().context("taking over the terminal; caur-tui needs one")?;
+    let mut terminal = Terminal::take().context("taking over the terminal")?;
     runtime::run(app, backend, terminal.screen(), EventStream::new(), stop).await
 }

@@ -12,6 +12,7 @@ use futures::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend as Screen;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::app::App;
@@ -43,7 +44,7 @@ where
 {
     let (want, wanted) = watch::channel(None);
     let (reports, mut reported) = mpsc::channel(REPORT_BUFFER);
-    let backend = tokio::spawn(backend.run(wanted, reports));
+    let mut backend = tokio::spawn(backend.run(wanted, reports));
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     tokio::pin!(stop);
@@ -71,7 +72,10 @@ where
                 None
             }
             msg = reported.recv(), if backend_alive => {
-                backend_alive = msg.is_some();
+                if msg.is_none() {
+                    backend_alive = false;
+                    pass_panic_on((&mut backend).await);
+                }
                 msg.map(Msg::Backend)
             }
             _ = ticks.tick() => Some(Msg::Tick(now())),
@@ -100,6 +104,15 @@ where
     }
     backend.abort();
     Ok(())
+}
+
+/// A panic has given the terminal back already, wherever it happened, so the console cannot go on.
+fn pass_panic_on(ended: std::result::Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 /// Milliseconds since 1970.
@@ -256,6 +269,33 @@ mod tests {
             .await
             .expect("the console ends")
             .unwrap();
+    }
+
+    /// A backend with a bug.
+    struct Broken;
+
+    impl Backend for Broken {
+        async fn run(self, _: crate::backend::Wanted, _: crate::backend::Reports) {
+            panic!("a bug in the backend");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_backend_ends_the_console() {
+        let console = tokio::spawn(async {
+            let mut screen = Terminal::new(TestBackend::new(80, 24)).unwrap();
+            let input = Box::pin(stream::pending());
+            run(
+                testing::app(80, 24),
+                Broken,
+                &mut screen,
+                input,
+                std::future::pending(),
+            )
+            .await
+        });
+        let ended = tokio::time::timeout(Duration::from_secs(20), console).await;
+        assert!(ended.expect("the console ends").unwrap_err().is_panic());
     }
 
     #[tokio::test]
