@@ -194,7 +194,7 @@ async fn the_container_sees_what_the_contract_promises() {
         "CI_CODE_SKIP=123\n",
         "MAKEFLAGS=-j3\n",
         "BUILDER_HOSTNAME=test-",
-        "[repo]\nSigLevel = Optional TrustAll\nServer = file:///repo_root/repo/x86_64\n",
+        "[repo]\nSigLevel = Never\nServer = file:///repo_root/repo/x86_64\n",
         "files: 1234 1234\n",
         "filler: other-2-1-any.pkg.tar\n",
         "caches can be written\n",
