@@ -53,9 +53,17 @@ pub enum Command {
     /// Claim jobs and build them (long-running)
     Builder,
     /// Publish what builders upload, and keep the queue in order (long-running)
-    Database,
+    Database {
+        /// Accepted for deployed command lines; this version has no web server
+        #[arg(long, value_name = "PORT")]
+        web_port: Option<u16>,
+    },
     /// Run Redis, database and one builder on this machine (long-running)
-    Standalone,
+    Standalone {
+        /// Directory for the queue, caches and the repository
+        #[arg(long, value_name = "DIR")]
+        state: Option<PathBuf>,
+    },
     /// Look at jobs and their logs
     #[command(subcommand)]
     Job(JobCommand),

@@ -19,7 +19,7 @@ use caur_core::config::{Config, Loaded, Loader};
 use caur_core::connect::redis_link;
 use caur_core::queue::Queue;
 use clap::Parser;
-use cli::{Cli, Command, ConfigCommand, Shared};
+use cli::{Cli, Command, ConfigCommand};
 use color_eyre::eyre::{Result, WrapErr, eyre};
 use tracing_subscriber::EnvFilter;
 
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<ExitCode> {
-    let loaded = load(&cli.shared)?;
+    let loaded = load(&cli)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -55,8 +55,13 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Builder => roles::builder(&loaded.config).await?,
-        Command::Database => roles::database(&loaded.config).await?,
-        Command::Standalone => roles::standalone(loaded.config).await?,
+        Command::Database { web_port } => {
+            if let Some(port) = web_port {
+                tracing::warn!("this version has no web server: nothing listens on port {port}");
+            }
+            roles::database(&loaded.config).await?;
+        }
+        Command::Standalone { .. } => roles::standalone(loaded.config).await?,
         Command::Schedule(args) => {
             let queue = open(&loaded.config).await?;
             return schedule::run(&cli.shared, args, &loaded.config, &queue).await;
@@ -77,17 +82,24 @@ async fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 async fn open(config: &Config) -> Result<Queue> {
-    Ok(Queue::open(redis_link(&config.redis).await?).await?)
+    Ok(Queue::open(redis_link(&config.queue_redis()).await?).await?)
 }
 
-fn load(shared: &Shared) -> Result<Loaded> {
+fn load(cli: &Cli) -> Result<Loaded> {
     let mut loader = Loader::new(std::env::vars_os());
-    loader.file.clone_from(&shared.config);
-    for text in &shared.overrides {
+    loader.file.clone_from(&cli.shared.config);
+    for text in &cli.shared.overrides {
         let (key, value) = text
             .split_once('=')
             .ok_or_else(|| eyre!("--set {text:?}: expected KEY=VALUE"))?;
         loader.overrides.push((key.to_owned(), value.to_owned()));
+    }
+    if let Command::Standalone { state: Some(state) } = &cli.command {
+        let state = std::path::absolute(state).wrap_err("--state")?;
+        loader.overrides.push((
+            "standalone.state_dir".to_owned(),
+            state.to_string_lossy().into_owned(),
+        ));
     }
     Ok(loader.load()?)
 }

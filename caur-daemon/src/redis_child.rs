@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use caur_core::config::STANDALONE_SOCKET;
 use caur_core::link::{Direct, RedisAddress, RedisAuth, RedisLink};
 use color_eyre::eyre::{Result, WrapErr, bail, eyre};
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,27 +26,29 @@ pub struct RedisChild {
 }
 
 impl RedisChild {
-    /// Starts the server with its data in `directory` and waits until it serves. It ends with this process.
+    /// Starts the server with its data below the directory `state` and waits until it serves. It ends with this process.
     ///
     /// # Errors
     /// No server program is installed, or it does not start; the message says what to do.
-    pub async fn start(directory: &Path) -> Result<Self> {
+    pub async fn start(state: &Path) -> Result<Self> {
         let server = ["valkey-server", "redis-server"].into_iter().find(|name| installed(name)).ok_or_else(|| {
             eyre!(
                 "standalone needs redis-server or valkey-server and neither is installed: install the package \
                  redis-server (Debian) or valkey (Arch)"
             )
         })?;
-        std::fs::create_dir_all(directory)
+        let state = std::path::absolute(state).wrap_err("cannot find the state directory")?;
+        let socket = state.join(STANDALONE_SOCKET);
+        let directory = socket
+            .parent()
+            .expect("the socket lies in a directory")
+            .to_owned();
+        std::fs::create_dir_all(&directory)
             .wrap_err_with(|| format!("cannot create {}", directory.display()))?;
-        let directory = directory
-            .canonicalize()
-            .wrap_err_with(|| format!("cannot find {}", directory.display()))?;
-        let socket = directory.join("redis.sock");
         if socket.as_os_str().len() > LONGEST_SOCKET {
             bail!(
                 "the state directory's path is too long: {} has more than the {LONGEST_SOCKET} bytes that a Unix \
-                 socket may have; choose a shorter --state directory",
+                 socket may have; choose a shorter state directory",
                 socket.display()
             );
         }

@@ -79,7 +79,7 @@ pub async fn standalone(mut config: Config) -> Result<()> {
         repository: config.repository_directory(),
     };
 
-    let redis = RedisChild::start(&state.join("redis")).await?;
+    let redis = RedisChild::start(&state).await?;
     let queue = Queue::open(redis.link()).await?;
     tracing::info!("the queue is at redis+unix://{}", redis.socket().display());
     let mut supervisor = Supervisor::new();

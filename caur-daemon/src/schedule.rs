@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use caur_core::ci::deptree::DepTree;
+use caur_core::ci::{DepTree, DepTreeWarning, SrcInfo};
 use caur_core::config::Config;
 use caur_core::model::{
     Arch, BuildClass, CommitId, FarmConfig, JobRequest, Pkgbase, SourceRepo, Target, TargetRepo,
@@ -39,7 +39,8 @@ pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &
         .map(CommitId::new)
         .transpose()
         .wrap_err("--build-commit")?;
-    let tree = read_tree(shared.deptree.as_deref())?;
+    let mut tree = read_tree(shared.deptree.as_deref())?;
+    correct_suspects(&mut tree, &target.arch);
     check_repositories(&farm(config, queue).await?, &target.repo, &source)?;
 
     let mut warnings: Vec<String> = tree.warnings.iter().map(ToString::to_string).collect();
@@ -154,10 +155,7 @@ fn read_tree(flag: Option<&str>) -> Result<DepTree> {
         }
         Some(text) => (text.to_owned(), "--deptree".to_owned()),
         None => {
-            let variables = ["CI_BUILDS_DIR", "CI_PROJECT_DIR", "GITHUB_WORKSPACE"];
-            let folders = variables.iter().filter_map(std::env::var_os).map(PathBuf::from);
-            let found = folders
-                .chain([PathBuf::from(".")])
+            let found = ci_folders()
                 .map(|folder| folder.join(".ci/deptree.txt"))
                 .find(|path| path.is_file());
             let Some(path) = found else {
@@ -169,6 +167,36 @@ fn read_tree(flag: Option<&str>) -> Result<DepTree> {
         }
     };
     DepTree::parse(&text).wrap_err_with(|| format!("the dependency tree of {origin} is malformed"))
+}
+
+/// Reads suspect entries of the tree anew from the packages' own folders, where CI has them at hand.
+fn correct_suspects(tree: &mut DepTree, arch: &Arch) {
+    let suspects: Vec<Pkgbase> = tree
+        .warnings
+        .iter()
+        .filter_map(|warning| match warning {
+            DepTreeWarning::Shifted { pkgbase, .. } => Some(pkgbase.clone()),
+            DepTreeWarning::Repeated { .. } | DepTreeWarning::InvalidPkgbase { .. } => None,
+        })
+        .collect();
+    for pkgbase in suspects {
+        let found = ci_folders()
+            .map(|folder| folder.join(pkgbase.as_str()).join(".SRCINFO"))
+            .find(|path| path.is_file());
+        if let Some(text) = found.and_then(|path| std::fs::read_to_string(path).ok()) {
+            tree.correct(&pkgbase, &SrcInfo::parse(&pkgbase, &text), arch);
+        }
+    }
+}
+
+/// Where CI has the repository of package folders, most telling first.
+fn ci_folders() -> impl Iterator<Item = PathBuf> {
+    let variables = ["CI_BUILDS_DIR", "CI_PROJECT_DIR", "GITHUB_WORKSPACE"];
+    variables
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .map(PathBuf::from)
+        .chain([PathBuf::from(".")])
 }
 
 /// A warning for each class that no builder seen so far takes; its jobs wait until one does.

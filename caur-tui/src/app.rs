@@ -122,9 +122,10 @@ impl App {
         self.skew.is_some()
     }
 
-    /// Milliseconds since 1970 by the queue's clock.
+    /// Milliseconds since 1970 by the queue's clock; it stands still while the jobs on screen are stale.
     pub fn queue_now(&self) -> u64 {
-        self.now.saturating_add_signed(self.skew.unwrap_or_default())
+        let now = self.stale_since.unwrap_or(self.now);
+        now.saturating_add_signed(self.skew.unwrap_or_default())
     }
 
     /// The selected job, as long as the queue lists it.
@@ -151,7 +152,10 @@ impl App {
     pub fn areas(&self, screen: Rect) -> Areas {
         let notice = match self.link {
             LinkState::Connecting | LinkState::Online => false,
-            LinkState::Reconnecting { .. } | LinkState::Failed { .. } => self.has_data(),
+            // Without data the reason stands in the queue's place, where that is seen.
+            LinkState::Reconnecting { .. } | LinkState::Failed { .. } => {
+                self.has_data() || self.focus() == Pane::Log
+            }
         };
         let shape = Shape {
             focus: self.focus,
@@ -277,7 +281,7 @@ impl App {
             Motion::Down => self.log.scroll(1, height),
             Motion::PageUp => self.log.scroll(-page, height),
             Motion::PageDown => self.log.scroll(page, height),
-            Motion::First => self.log.jump_to_start(height),
+            Motion::First => self.log.scroll_to_start(height),
             Motion::Last => self.log.follow(),
         }
     }

@@ -11,13 +11,13 @@ pub enum Action {
     Left,
     /// The log to the right.
     Right,
-    /// The log over the whole screen, and back.
+    /// The full log, and back.
     FullScreen,
     /// The other pane.
     SwitchPane,
     /// Type a filter.
     Filter,
-    /// One step back: help, full screen, filter.
+    /// One step leave help, log, filter.
     Back,
     /// Help, and back.
     Help,
@@ -90,16 +90,16 @@ pub const BINDINGS: &[Binding] = &[
     binding(&[char('?')], Action::Help, "this help, and back", Some("help")),
     binding(&[char('q'), control('c')], Action::Quit, "quit", Some("quit")),
     binding(
-        &[plain(KeyCode::Enter)],
-        Action::FullScreen,
-        "log over the whole screen, and back",
-        Some("full log"),
-    ),
-    binding(
         &[plain(KeyCode::Tab), plain(KeyCode::BackTab)],
         Action::SwitchPane,
         "between queue and log",
         Some("queue/log"),
+    ),
+    binding(
+        &[plain(KeyCode::Enter)],
+        Action::FullScreen,
+        "full log, and back",
+        Some("full log"),
     ),
     binding(&[char('/')], Action::Filter, "filter the queue", Some("filter")),
     binding(
@@ -135,7 +135,7 @@ pub const BINDINGS: &[Binding] = &[
     binding(
         &[plain(KeyCode::End), char('G')],
         Action::Move(Motion::Last),
-        "to the end; the log is followed again",
+        "end; follow the log",
         Some("follow"),
     ),
     binding(
@@ -153,14 +153,14 @@ pub const BINDINGS: &[Binding] = &[
     binding(
         &[plain(KeyCode::Esc)],
         Action::Back,
-        "back: help, full screen, filter",
+        "leave help, log, filter",
         None,
     ),
 ];
 
 /// Keys while a filter is typed, as label and meaning.
 pub const FILTER_KEYS: &[(&str, &str)] = &[
-    ("text", "only jobs in which every word occurs"),
+    ("text", "words a job must hold"),
     ("Enter", "keep the filter"),
     ("Esc", "drop the filter"),
     ("Ctrl-U", "empty the filter"),

@@ -136,7 +136,7 @@ impl LogPane {
     }
 
     /// Scrolls to the oldest line and pauses there.
-    pub fn jump_to_start(&mut self, height: u64) {
+    pub fn scroll_to_start(&mut self, height: u64) {
         if self.top(height) > self.model.first() || self.is_paused() {
             self.top = Some(self.model.first());
         }
@@ -202,7 +202,7 @@ mod tests {
     fn a_log_that_fits_cannot_be_paused_by_accident() {
         let mut pane = pane(2);
         pane.scroll(-1, 3);
-        pane.jump_to_start(3);
+        pane.scroll_to_start(3);
         assert!(!pane.is_paused());
     }
 

@@ -47,12 +47,12 @@ async fn main() -> Result<()> {
         eprintln!("caur-tui: no log of its own is kept: {error}");
     }
     if options.demo {
-        let demo = Demo::new().context("setting up the demo farm")?;
+        let demo = Demo::new(runtime::now()).context("setting up the demo farm")?;
         return show(demo, "demo farm".to_owned(), &options).await;
     }
     let mut loader = Loader::new(std::env::vars_os());
     loader.file.clone_from(&options.config);
-    let settings = options.apply(loader.load()?.config.redis);
+    let settings = options.apply(loader.load()?.config.queue_redis());
     let link = redis_link(&settings)
         .await
         .context("setting up the connection to the queue")?;
@@ -77,6 +77,6 @@ async fn show(backend: impl Backend, title: String, options: &Options) -> Result
             _ = interrupt.recv() => {}
         }
     };
-    let mut terminal = Terminal::take().context("taking over the terminal; caur-tui needs one")?;
+    let mut terminal = Terminal::take().context("taking over the terminal")?;
     runtime::run(app, backend, terminal.screen(), EventStream::new(), stop).await
 }

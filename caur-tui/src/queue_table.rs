@@ -141,9 +141,18 @@ fn matches(job: &Job, words: &[String]) -> bool {
     words.iter().all(|word| text.contains(word))
 }
 
-/// What is being worked on, then what comes next, then what is stuck, then what is over, latest first.
+/// Rows of one rank are in the order of their age; what is over comes latest first.
 fn order(job: &Job) -> (u8, Reverse<u64>, JobId) {
-    let rank = match job.state {
+    if job.state.is_final() {
+        (u8::MAX, Reverse(job.finished.unwrap_or(job.since)), job.id)
+    } else {
+        (rank(job.state), Reverse(0), job.id)
+    }
+}
+
+/// What is being worked on, then what comes next, then what is stuck, then what is over, failures first.
+pub fn rank(state: JobState) -> u8 {
+    match state {
         JobState::Building => 0,
         JobState::Publishing => 1,
         JobState::Uploaded => 2,
@@ -151,21 +160,15 @@ fn order(job: &Job) -> (u8, Reverse<u64>, JobId) {
         JobState::Waiting => 4,
         JobState::Blocked => 5,
         JobState::Backoff => 6,
-        JobState::Succeeded
-        | JobState::AlreadyBuilt
-        | JobState::Skipped
-        | JobState::Failed
-        | JobState::TimedOut
-        | JobState::OutOfMemory
-        | JobState::Canceled
-        | JobState::InfrastructureFailed => 7,
-    };
-    let ended = if job.state.is_final() {
-        job.finished.unwrap_or(job.since)
-    } else {
-        0
-    };
-    (rank, Reverse(ended), job.id)
+        JobState::Failed => 7,
+        JobState::TimedOut => 8,
+        JobState::OutOfMemory => 9,
+        JobState::InfrastructureFailed => 10,
+        JobState::Canceled => 11,
+        JobState::Succeeded => 12,
+        JobState::AlreadyBuilt => 13,
+        JobState::Skipped => 14,
+    }
 }
 
 #[cfg(test)]

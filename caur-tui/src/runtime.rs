@@ -3,14 +3,16 @@
 //! It draws only when something changed, takes whole bursts before it draws once, and limits frames that
 //! nobody asked for by a key, so that a flood of log lines does not fill a slow link.
 
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use color_eyre::eyre::{Context, Result};
 use crossterm::event::Event;
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend as Screen;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::app::App;
@@ -42,12 +44,12 @@ where
 {
     let (want, wanted) = watch::channel(None);
     let (reports, mut reported) = mpsc::channel(REPORT_BUFFER);
-    let backend = tokio::spawn(backend.run(wanted, reports));
+    let mut backend = tokio::spawn(backend.run(wanted, reports));
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     tokio::pin!(stop);
 
-    let size = screen.size().context("reading the terminal's size")?;
+    let size = screen.get_frame().area();
     let mut wishes = Wishes::default();
     wishes.add(app.update(Msg::Resize(size.width, size.height)), &want);
     let mut next_frame = Instant::now();
@@ -70,7 +72,10 @@ where
                 None
             }
             msg = reported.recv(), if backend_alive => {
-                backend_alive = msg.is_some();
+                if msg.is_none() {
+                    backend_alive = false;
+                    pass_panic_on((&mut backend).await);
+                }
                 msg.map(Msg::Backend)
             }
             _ = ticks.tick() => Some(Msg::Tick(now())),
@@ -78,7 +83,8 @@ where
         let Some(first) = first else { continue };
         wishes.add(app.update(first), &want);
         for _ in 0..BURST {
-            let msg = if let Some(Some(event)) = input.next().now_or_never() {
+            // Polled with this task's own waker: the terminal's stream wakes only the first one it was given.
+            let msg = if let Poll::Ready(Some(event)) = futures::poll!(input.next()) {
                 event_msg(&event.context("reading from the terminal")?)
             } else if let Ok(msg) = reported.try_recv() {
                 Some(Msg::Backend(msg))
@@ -98,6 +104,15 @@ where
     }
     backend.abort();
     Ok(())
+}
+
+/// A panic has given the terminal back already, wherever it happened, so the console cannot go on.
+fn pass_panic_on(ended: std::result::Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 /// Milliseconds since 1970.
@@ -152,49 +167,18 @@ mod tests {
         Ok(Event::Key(KeyEvent::from(code)))
     }
 
-    /// Plays `script`; once the backend has seen `wanted`, the console is told to stop.
-    async fn play(script: Vec<Step>, keys: Vec<KeyCode>, wanted: JobId) -> String {
-        let mut screen = Terminal::new(TestBackend::new(80, 24)).unwrap();
-        let (done, stop) = tokio::sync::oneshot::channel();
-        let backend = Ending {
-            script: Scripted(script),
-            wanted,
-            done,
-        };
-        let keys: Vec<_> = keys.into_iter().map(key).collect();
-        let input = stream::iter(keys).chain(stream::pending());
-        let stop = async {
-            stop.await.unwrap();
-        };
-        let console = run(testing::app(80, 24), backend, &mut screen, Box::pin(input), stop);
-        tokio::time::timeout(Duration::from_secs(20), console)
-            .await
-            .expect("the console ends")
-            .unwrap();
-        screen.backend().to_string()
-    }
+    /// What was written to the terminal, observable while the console runs.
+    #[derive(Clone)]
+    struct Written(watch::Sender<Vec<u8>>);
 
-    /// A script after which the console is stopped, once it has drawn what it was told.
-    struct Ending {
-        script: Scripted,
-        wanted: JobId,
-        done: tokio::sync::oneshot::Sender<()>,
-    }
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.send_modify(|all| all.extend_from_slice(bytes));
+            Ok(bytes.len())
+        }
 
-    impl Backend for Ending {
-        async fn run(self, mut wanted: crate::backend::Wanted, reports: crate::backend::Reports) {
-            let until = self.wanted;
-            let seen = wanted.clone();
-            let script = self.script.run(seen, reports.clone());
-            let end = async {
-                wanted.wait_for(|wanted| *wanted == Some(until)).await.unwrap();
-                while reports.capacity() < reports.max_capacity() {
-                    tokio::task::yield_now().await;
-                }
-                tokio::time::sleep(FRAME * 3).await;
-                self.done.send(()).unwrap();
-            };
-            tokio::join!(script, end);
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
         }
     }
 
@@ -204,25 +188,41 @@ mod tests {
             job(1, "first", JobState::Building),
             job(2, "second", JobState::Ready),
         ];
-        let script = vec![
+        let script = Scripted(vec![
             Step::Report(BackendMsg::Link(LinkState::Online)),
             Step::Report(BackendMsg::Jobs(Snapshot { jobs, taken: NOW })),
-            Step::AwaitWanted(JobId(1)),
-            Step::Report(BackendMsg::Log(JobId(1), LogEvent::Begin { attempt: 1 })),
+            Step::AwaitWanted(JobId(2)),
+            Step::Report(BackendMsg::Log(JobId(2), LogEvent::Begin { attempt: 1 })),
             Step::Report(BackendMsg::Log(
-                JobId(1),
-                LogEvent::Chunk(b"a line of the log\n".to_vec()),
+                JobId(2),
+                LogEvent::Chunk(b"unmistakable\n".to_vec()),
             )),
-        ];
-        let shown = play(script, vec![KeyCode::Enter], JobId(1)).await;
-        assert!(
-            shown.contains("a line of the log") && shown.contains("log of first"),
-            "{shown}"
-        );
-        assert!(
-            !shown.contains("second"),
-            "the log has the screen for itself\n{shown}"
-        );
+        ]);
+        let written = Written(watch::Sender::new(Vec::new()));
+        let mut seen = written.0.subscribe();
+        let area = ratatui::layout::Rect::new(0, 0, 80, 24);
+        let options = ratatui::TerminalOptions {
+            viewport: ratatui::Viewport::Fixed(area),
+        };
+        let screen = ratatui::backend::CrosstermBackend::new(written);
+        let mut screen = Terminal::with_options(screen, options).unwrap();
+        let (keyboard, mut keys) = mpsc::unbounded_channel();
+        let input = stream::poll_fn(move |context| keys.poll_recv(context));
+        let person = async move {
+            let shows = |text: &'static str| {
+                move |all: &Vec<u8>| all.windows(text.len()).any(|part| part == text.as_bytes())
+            };
+            seen.wait_for(shows("second")).await.unwrap();
+            keyboard.send(key(KeyCode::Char('j'))).unwrap();
+            seen.wait_for(shows("unmistakable")).await.unwrap();
+            keyboard.send(key(KeyCode::Char('q'))).unwrap();
+            std::future::pending::<()>().await;
+        };
+        let console = run(testing::app(80, 24), script, &mut screen, input, person);
+        tokio::time::timeout(Duration::from_secs(20), console)
+            .await
+            .expect("the console ends")
+            .unwrap();
     }
 
     #[tokio::test]
@@ -240,6 +240,62 @@ mod tests {
             .await
             .expect("the console ends")
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn input_is_always_polled_with_a_waker_that_wakes() {
+        let mut screen = Terminal::new(TestBackend::new(80, 24)).unwrap();
+        let mut polls = 0;
+        let input = stream::poll_fn(move |context| {
+            assert!(!context.waker().will_wake(std::task::Waker::noop()));
+            polls += 1;
+            match polls {
+                1 => Poll::Ready(Some(key(KeyCode::Char('j')))),
+                2..=4 => {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                _ => Poll::Ready(Some(key(KeyCode::Char('q')))),
+            }
+        });
+        let console = run(
+            testing::app(80, 24),
+            Scripted(Vec::new()),
+            &mut screen,
+            input,
+            std::future::pending(),
+        );
+        tokio::time::timeout(Duration::from_secs(20), console)
+            .await
+            .expect("the console ends")
+            .unwrap();
+    }
+
+    /// A backend with a bug.
+    struct Broken;
+
+    impl Backend for Broken {
+        async fn run(self, _: crate::backend::Wanted, _: crate::backend::Reports) {
+            panic!("a bug in the backend");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_backend_ends_the_console() {
+        let console = tokio::spawn(async {
+            let mut screen = Terminal::new(TestBackend::new(80, 24)).unwrap();
+            let input = Box::pin(stream::pending());
+            run(
+                testing::app(80, 24),
+                Broken,
+                &mut screen,
+                input,
+                std::future::pending(),
+            )
+            .await
+        });
+        let ended = tokio::time::timeout(Duration::from_secs(20), console).await;
+        assert!(ended.expect("the console ends").unwrap_err().is_panic());
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Takes the terminal over and gives it back, also when the program panics.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use ratatui::DefaultTerminal;
 
@@ -13,6 +13,10 @@ impl Terminal {
     /// # Errors
     /// If standard output is no terminal.
     pub fn take() -> io::Result<Self> {
+        if !io::stdout().is_terminal() {
+            let what = "standard output is no terminal; start caur-tui in one, without a pipe or redirection";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+        }
         ratatui::try_init().map(Self)
     }
 

@@ -114,7 +114,7 @@ pub fn symbol(state: JobState) -> &'static str {
         JobState::Publishing => "»",
         JobState::Succeeded => "✓",
         JobState::AlreadyBuilt => "=",
-        JobState::Skipped => "-",
+        JobState::Skipped => "∅",
         JobState::Failed => "✗",
         JobState::TimedOut => "◷",
         JobState::OutOfMemory => "▲",

@@ -254,7 +254,7 @@ impl Attempt<'_> {
     /// Puts the filler files into place and returns the image's identifier.
     async fn prepare(&self, workspace: &Workspace) -> Result<String, BuildError> {
         let pkgbase = &self.order.request.pkgbase;
-        let pkgnames = folder::pkgnames(&workspace.pkgbuilds.own.join(pkgbase.as_str()));
+        let pkgnames = folder::pkgnames(&workspace.pkgbuilds.own.join(pkgbase.as_str()), pkgbase);
         let names = fillers(&self.order.published, pkgbase, &pkgnames);
         let count = names.len();
         let pkgout = workspace.pkgout.own.clone();

@@ -134,7 +134,7 @@ fn failed(status: i64) -> String {
         2 => "makepkg's configuration is wrong",
         4 => "a function of the PKGBUILD failed",
         5 => "the package could not be put together",
-        6 => "a source or another file that the PKGBUILD names is missing",
+        6 => "the PKGBUILD is not valid Bash, or a file that it names is missing",
         8 => "dependencies could not be installed",
         11 => "makepkg may not write where it has to",
         12 => "the PKGBUILD has an error",

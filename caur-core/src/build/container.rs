@@ -255,8 +255,17 @@ async fn wait(docker: &Docker, id: &str) -> Result<i64, EngineError> {
             .condition("not-running")
             .build();
         match docker.wait_container(id, Some(options)).next().await {
-            Some(Ok(response)) => return Ok(response.status_code),
-            Some(Err(EngineError::DockerContainerWaitError { code, .. })) => return Ok(code),
+            Some(Ok(response)) if response.error.is_none() => return Ok(response.status_code),
+            Some(Err(EngineError::DockerContainerWaitError { error, code })) if error.is_empty() => {
+                return Ok(code);
+            }
+            Some(Ok(response)) => {
+                let error = response.error.and_then(|error| error.message).unwrap_or_default();
+                return Err(EngineError::DockerContainerWaitError {
+                    error,
+                    code: response.status_code,
+                });
+            }
             // Some engines answer only when the container ends.
             Some(Err(EngineError::RequestTimeoutError)) => {}
             Some(Err(error)) => return Err(error),

@@ -8,36 +8,26 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::model::Pkgname;
+use crate::ci::{PackageConfig, SrcInfo};
+use crate::model::{Pkgbase, Pkgname};
 
 /// More than any such file needs.
 const READ_LIMIT: u64 = 4 << 20;
 /// A multiplier beyond this is a typing error.
 const MAX_EXTRA_TIMEOUT: f64 = 1000.0;
 
-/// The pkgnames that `folder/.SRCINFO` states; none where it cannot be read.
-pub(super) fn pkgnames(folder: &Path) -> Vec<Pkgname> {
-    read(&folder.join(".SRCINFO"))
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("pkgname"))
-        .filter_map(|rest| rest.trim_start().strip_prefix('='))
-        .filter_map(|name| Pkgname::new(name.trim()).ok())
-        .collect()
+/// The pkgnames that the `.SRCINFO` of `pkgbase` in `folder` states; none where it cannot be read.
+pub(super) fn pkgnames(folder: &Path, pkgbase: &Pkgbase) -> Vec<Pkgname> {
+    match read(&folder.join(".SRCINFO")) {
+        text if text.is_empty() => Vec::new(),
+        text => SrcInfo::parse(pkgbase, &text).pkgnames,
+    }
 }
 
-/// `BUILDER_EXTRA_TIMEOUT` of `folder/.CI/config`: by how much makepkg's time is multiplied. The last line
-/// counts, as in the image.
+/// `BUILDER_EXTRA_TIMEOUT` of `folder/.CI/config`: by how much makepkg's time is multiplied.
 pub(super) fn extra_timeout(folder: &Path) -> f64 {
-    read(&folder.join(".CI/config"))
-        .lines()
-        .filter_map(|line| {
-            line.trim()
-                .trim_start_matches("export ")
-                .strip_prefix("BUILDER_EXTRA_TIMEOUT=")
-        })
-        .next_back()
-        .and_then(|value| value.split('#').next())
-        .and_then(|value| value.trim().trim_matches(['"', '\'']).parse::<f64>().ok())
+    PackageConfig::parse(&read(&folder.join(".CI/config")))
+        .extra_timeout
         .filter(|factor| *factor > 0.0 && *factor <= MAX_EXTRA_TIMEOUT)
         .unwrap_or(1.0)
 }
@@ -67,13 +57,14 @@ mod tests {
 
     #[test]
     fn every_split_package_is_found() {
+        let foo = Pkgbase::new("foo").unwrap();
         let text = "pkgbase = foo\n\tpkgver = 1\n\tdepends = pkgname\n\npkgname = foo\n\npkgname=foo-docs \n";
-        let names = pkgnames(folder(".SRCINFO", text).path());
+        let names = pkgnames(folder(".SRCINFO", text).path(), &foo);
         assert_eq!(
             names.iter().map(Pkgname::as_str).collect::<Vec<_>>(),
             ["foo", "foo-docs"]
         );
-        assert!(pkgnames(Path::new("/nonexistent")).is_empty());
+        assert!(pkgnames(Path::new("/nonexistent"), &foo).is_empty());
     }
 
     #[test]

@@ -96,9 +96,10 @@ impl Places {
             build_dirs.as_ref().map(|place| &place.host),
             srcdest_override.as_ref(),
         ];
-        if let Some(path) = hosts.into_iter().flatten().find(|path| !path.is_absolute()) {
+        let usable = |path: &Path| path.is_absolute() && !path.as_os_str().as_encoded_bytes().contains(&b':');
+        if let Some(path) = hosts.into_iter().flatten().find(|path| !usable(path)) {
             return Err(BuildError::Setting(format!(
-                "builder: {} is a path on the container engine's host and has to be absolute",
+                "builder: {} is a path on the container engine's host and has to be absolute and without a colon",
                 path.display()
             )));
         }
@@ -139,10 +140,8 @@ impl Places {
                 .as_ref()
                 .map(|place| place.join(directory_name(token))),
         };
-        let owned = [&workspace.pkgbuilds, &workspace.pkgout, &workspace.temp];
-        for place in owned.into_iter().chain(&workspace.build_dir) {
-            fs::create_dir_all(&place.own).map_err(BuildError::file("create", &place.own))?;
-        }
+        // First of all, so that a killed process leaves nothing that has no owner.
+        fs::create_dir_all(&job.own).map_err(BuildError::file("create", &job.own))?;
         let owner = Owner {
             builder: self.builder.clone(),
             token: token.clone(),
@@ -151,6 +150,10 @@ impl Places {
         let text =
             serde_json::to_vec(&owner).map_err(|error| BuildError::file("write", &path)(error.into()))?;
         fs::write(&path, text).map_err(BuildError::file("write", &path))?;
+        let owned = [&workspace.pkgbuilds, &workspace.pkgout, &workspace.temp];
+        for place in owned.into_iter().chain(&workspace.build_dir) {
+            fs::create_dir_all(&place.own).map_err(BuildError::file("create", &place.own))?;
+        }
         Ok(workspace)
     }
 
@@ -309,17 +312,19 @@ mod tests {
     }
 
     #[test]
-    fn relative_host_paths_are_refused() {
+    fn host_paths_that_the_engine_would_misread_are_refused() {
         let shared = tempfile::tempdir().unwrap();
-        let settings = BuilderSettings {
-            shared_dir: shared.path().to_owned(),
-            shared_path: Some("caur".into()),
-            ..BuilderSettings::default()
-        };
-        let error = Places::new(&settings, "b1".parse().unwrap())
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("caur") && error.contains("absolute"), "{error}");
+        for path in ["caur", "/srv/a:b"] {
+            let settings = BuilderSettings {
+                shared_dir: shared.path().to_owned(),
+                shared_path: Some(path.into()),
+                ..BuilderSettings::default()
+            };
+            let error = Places::new(&settings, "b1".parse().unwrap())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(path) && error.contains("absolute"), "{error}");
+        }
     }
 
     #[test]

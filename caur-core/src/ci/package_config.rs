@@ -105,7 +105,7 @@ impl PackageConfig {
             }
             let Some((key, value)) = raw
                 .split_once('=')
-                .and_then(|(key, value)| Some((key.trim(), unquoted(value.trim())?)))
+                .and_then(|(key, value)| Some((exported(key.trim()), unquoted(value.trim())?)))
             else {
                 config.warnings.push(PackageConfigWarning::Malformed {
                     line,
@@ -180,14 +180,26 @@ enum Refusal {
     Value(&'static str),
 }
 
-/// The value without a pair of quotes around it; none where a quote stays open.
+/// The key of a line that a shell would read as well.
+fn exported(key: &str) -> &str {
+    key.strip_prefix("export ").map_or(key, str::trim_start)
+}
+
+/// The value without quotes and without a comment behind it, as the build image reads it; none where a quote stays open
+/// or something else follows it.
 fn unquoted(value: &str) -> Option<&str> {
     for quote in ['"', '\''] {
         if let Some(rest) = value.strip_prefix(quote) {
-            return rest.strip_suffix(quote);
+            let (inner, behind) = rest.split_once(quote)?;
+            let behind = behind.trim_start();
+            return (behind.is_empty() || behind.starts_with('#')).then_some(inner);
         }
     }
-    Some(value)
+    let comment = value
+        .match_indices('#')
+        .map(|(at, _)| at)
+        .find(|&at| value[..at].ends_with([' ', '\t']));
+    Some(value[..comment.unwrap_or(value.len())].trim_end())
 }
 
 fn optional<T>(value: &str, read: impl Fn(&str) -> Result<T, Refusal>) -> Result<Option<T>, Refusal> {

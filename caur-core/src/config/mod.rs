@@ -21,7 +21,9 @@ mod tests;
 pub use describe::EffectiveValue;
 pub use loader::{Loaded, Loader};
 pub use problem::{ConfigError, Problem, Source, Warning};
-pub use roles::{BuilderRole, DatabaseRole, HostDirectory, Signing, StandaloneRole, WebRole, host_name};
+pub use roles::{
+    BuilderRole, DatabaseRole, HostDirectory, STANDALONE_SOCKET, Signing, StandaloneRole, WebRole, host_name,
+};
 pub use serial::MASK;
 pub use settings::{
     BuilderSettings, Config, ContainerSettings, DatabaseSettings, Engine, LogSettings, NotifierSettings,

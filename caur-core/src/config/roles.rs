@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use super::problem::{ConfigError, Problem};
 use super::rules::unusable;
-use super::settings::{BuilderSettings, Config};
+use super::settings::{BuilderSettings, Config, RedisSettings};
 use super::table::Setting;
 use crate::model::{
     Arch, BuilderName, FarmConfig, Pkgname, SourceRepo, SourceSettings, TargetRepo, TargetSettings,
     UploadEndpoint,
 };
+
+/// The private Redis' socket below the state directory of `standalone`.
+pub const STANDALONE_SOCKET: &str = "redis/redis.sock";
 
 /// One directory on the two sides of a mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -268,6 +271,20 @@ impl Config {
                 }),
             logs_url: settings.logs_url.clone(),
         }
+    }
+
+    /// Where the queue's Redis is: as configured, else the private one of a `standalone` that runs in the
+    /// configured state directory.
+    #[must_use]
+    pub fn queue_redis(&self) -> RedisSettings {
+        let mut settings = self.redis.clone();
+        if settings.socket.is_none()
+            && settings.ssh.host.is_none()
+            && let Some(state) = &self.standalone.state_dir
+        {
+            settings.socket = Some(state.join(STANDALONE_SOCKET)).filter(|socket| socket.exists());
+        }
+        settings
     }
 
     /// The published repositories as this process sees them: `repo_dir`, or `repo_path` where that does not exist.

@@ -1,6 +1,7 @@
 //! Where the console's data comes from.
 
 pub mod demo;
+mod demo_farm;
 mod demo_log;
 pub mod redis;
 #[cfg(test)]

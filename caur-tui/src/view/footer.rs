@@ -25,33 +25,24 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         let shown = format!(" {} of {} jobs ", app.table().len(), app.table().total());
         line.push_span(Span::styled(shown, theme.faint()));
     }
-    if app.is_typing() {
-        for (key, help) in keymap::FILTER_KEYS.iter().skip(1) {
-            line.push_span(Span::styled(
-                format!(" {key}"),
-                Style::new().add_modifier(Modifier::BOLD),
-            ));
-            line.push_span(Span::styled(format!(" {help} "), theme.faint()));
-        }
+    let hints: Vec<(String, &str)> = if app.is_typing() {
+        let keys = keymap::FILTER_KEYS.iter().skip(1);
+        keys.map(|(key, help)| ((*key).to_owned(), *help)).collect()
     } else {
-        hints(app, usize::from(area.width), &mut line);
-    }
-    put(&line, area, buffer);
-}
-
-/// Adds the hints that fit whole.
-fn hints(app: &App, width: usize, line: &mut Line<'static>) {
-    let theme = app.setup().theme;
-    for binding in keymap::BINDINGS {
-        let (Some(hint), Some(key)) = (binding.hint, binding.keys.first()) else {
-            continue;
-        };
-        let key = Span::styled(keymap::label(*key), Style::new().add_modifier(Modifier::BOLD));
-        let hint = Span::styled(format!(" {hint}  "), theme.faint());
-        if line.width() + key.width() + hint.width() > width + 2 {
-            return;
+        let bindings = keymap::BINDINGS.iter();
+        bindings
+            .filter_map(|binding| Some((keymap::label(*binding.keys.first()?), binding.hint?)))
+            .collect()
+    };
+    for (key, help) in hints {
+        let key = Span::styled(key, Style::new().add_modifier(Modifier::BOLD));
+        let help = Span::styled(format!(" {help}  "), theme.faint());
+        // Only whole hints; the blanks behind the last one may be cut.
+        if line.width() + key.width() + help.width() > usize::from(area.width) + 2 {
+            break;
         }
         line.push_span(key);
-        line.push_span(hint);
+        line.push_span(help);
     }
+    put(&line, area, buffer);
 }

@@ -6,10 +6,13 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use unicode_width::UnicodeWidthStr;
+
 use super::put;
 use crate::app::App;
 use crate::msg::LinkState;
 use crate::printable::{cut, one_line};
+use crate::queue_table;
 use crate::span;
 use crate::theme;
 
@@ -29,19 +32,14 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     left.push(link(app));
     if let Some(age) = app.stale_for() {
         left.push(Span::styled(
-            format!(" stale {}", span::seconds(age)),
+            format!(" stale for {}", span::seconds(age)),
             theme.warning(),
         ));
     }
     let mut line = Line::from(left);
-    let room = usize::from(area.width).saturating_sub(line.width() + 2);
-    for counts in [counts(app, true), counts(app, false)] {
-        if counts.width() <= room || app.stale_for().is_none() && area.width < 60 {
-            line.push_span(Span::raw("  "));
-            line.extend(counts.spans);
-            break;
-        }
-    }
+    line.push_span(Span::raw("  "));
+    let room = usize::from(area.width).saturating_sub(line.width());
+    line.extend(counts(app, room).spans);
     put(&line, area, buffer);
 }
 
@@ -73,19 +71,28 @@ fn link(app: &App) -> Span<'static> {
     }
 }
 
-/// The counts of all states that occur; with their words or with their symbols only.
-fn counts(app: &App, words: bool) -> Line<'static> {
+/// The counts of all states that occur, in the order of the table; the first ones with their words as far as
+/// there is room for all of them.
+fn counts(app: &App, room: usize) -> Line<'static> {
     let theme = app.setup().theme;
-    let mut spans = Vec::new();
     let counts = app.table().counts();
-    for state in JobState::ALL {
-        let Some(count) = counts.get(&state) else { continue };
-        let text = if words {
-            format!("{}{count} {} ", theme::symbol(state), theme::word(state))
-        } else {
-            format!("{}{count} ", theme::symbol(state))
-        };
-        spans.push(Span::styled(text, theme.state(state)));
+    let mut states: Vec<JobState> = counts.keys().copied().collect();
+    states.sort_by_key(|state| queue_table::rank(*state));
+    let short = |state: &JobState| format!("{}{} ", theme::symbol(*state), counts[state]);
+    let mut texts: Vec<String> = states.iter().map(short).collect();
+    let mut used: usize = texts.iter().map(|text| text.width()).sum();
+    for (text, state) in texts.iter_mut().zip(&states) {
+        let word = theme::word(*state);
+        used += word.len() + 1;
+        if used > room {
+            break;
+        }
+        text.push_str(word);
+        text.push(' ');
     }
-    Line::from(spans)
+    texts
+        .into_iter()
+        .zip(states)
+        .map(|(text, state)| Span::styled(text, theme.state(state)))
+        .collect()
 }

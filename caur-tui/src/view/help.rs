@@ -20,6 +20,11 @@ pub fn draw(app: &App, scroll: u16, screen: Rect, buffer: &mut Buffer) {
     let outer = area(screen);
     Clear.render(outer, buffer);
     let block = Block::bordered().title(" help · Esc closes ");
+    let block = if max_scroll(screen) > scroll {
+        block.title_bottom(" more: ↓ ")
+    } else {
+        block
+    };
     let inner = block.inner(outer);
     block.render(outer, buffer);
     let lines = lines(app.setup().theme);
@@ -74,7 +79,7 @@ fn lines(theme: Theme) -> Vec<Line<'static>> {
     lines.push(Line::styled(" states", theme.title(false)));
     for pair in JobState::ALL.chunks(2) {
         let spans = pair.iter().map(|&state| {
-            let text = format!(" {} {:<25}", theme::symbol(state), state.as_str());
+            let text = format!(" {} {:<15}", theme::symbol(state), state.as_str());
             Span::styled(text, theme.state(state))
         });
         lines.push(spans.collect());

@@ -16,6 +16,9 @@ use crate::printable::{cut, one_line};
 use crate::span;
 use crate::theme::{self, Theme};
 
+/// Columns of an abbreviated commit.
+const COMMIT_WIDTH: usize = 11;
+
 /// Draws title, details and lines.
 pub fn draw(app: &App, areas: &Areas, buffer: &mut Buffer) {
     if areas.log_title.height == 0 {
@@ -81,6 +84,9 @@ fn state(app: &App, height: u64) -> (String, Style) {
         match log.stage() {
             LogStage::Opening if log.job().is_none() => (String::new(), theme.faint()),
             LogStage::Opening => ("opening".to_owned(), theme.faint()),
+            LogStage::Live if app.stale_for().is_some() => {
+                (format!("stale, {} lines", log.lines()), theme.warning())
+            }
             LogStage::Live => (format!("live, {} lines", log.lines()), theme.good()),
             LogStage::Ended => (format!("complete, {} lines", log.lines()), theme.faint()),
             LogStage::Missing => ("none".to_owned(), theme.faint()),
@@ -100,13 +106,16 @@ fn draw_details(app: &App, area: Rect, buffer: &mut Buffer) {
     if let Some(attempt) = app.log().attempt().filter(|attempt| *attempt > 0) {
         parts.push(format!("attempt {attempt}"));
     }
+    parts.push(format!("by {}", one_line(&job.requested_by)));
+    if let Some(commit) = &job.built_commit {
+        parts.push(format!("commit {}", cut(commit.as_str(), COMMIT_WIDTH)));
+    }
     if let Some(builder) = &job.builder {
         parts.push(format!("on {}", one_line(builder)));
     }
     if !job.state.is_final() {
         parts.push(format!("expected {}", span::seconds(job.expected)));
     }
-    parts.push(format!("by {}", one_line(&job.requested_by)));
     let mut line = Line::from(vec![Span::styled(
         format!("{} {} ", theme::symbol(job.state), job.state),
         theme.state(job.state),

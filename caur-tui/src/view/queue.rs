@@ -16,6 +16,9 @@ use crate::printable::{cut, one_line};
 /// The mark in front of the selected row: it is seen without colours and without reversal.
 const MARK: u16 = 2;
 
+/// From which width there is room beside the last heading.
+const POSITION_FROM: u16 = 76;
+
 /// Draws headings and rows.
 pub fn draw(app: &App, headings: Rect, rows: Rect, buffer: &mut Buffer) {
     if headings.height == 0 {
@@ -27,6 +30,7 @@ pub fn draw(app: &App, headings: Rect, rows: Rect, buffer: &mut Buffer) {
     draw_row(&columns, headings, buffer, |column| {
         (column.heading().to_owned(), title)
     });
+    draw_position(app, title, headings, buffer);
     if app.table().len() == 0 {
         draw_nothing(app, rows, buffer);
         return;
@@ -58,6 +62,23 @@ pub fn draw(app: &App, headings: Rect, rows: Rect, buffer: &mut Buffer) {
             put(&Line::raw(">"), row, buffer);
             buffer.set_style(row, theme.selection());
         }
+    }
+}
+
+/// Which row of how many is selected, at the right of the headings.
+fn draw_position(app: &App, style: Style, area: Rect, buffer: &mut Buffer) {
+    let Some(row) = app.table().selected_row() else {
+        return;
+    };
+    let text = format!("{}/{}", row + 1, app.table().len());
+    let width = u16::try_from(text.len()).unwrap_or(area.width);
+    if area.width >= POSITION_FROM {
+        let right = Rect {
+            x: area.right() - width,
+            width,
+            ..area
+        };
+        put(&Line::styled(text, style), right, buffer);
     }
 }
 
