@@ -391,19 +391,15 @@ impl Farm {
     pub async fn report(&self) -> String {
         let list = self.caur(&["job", "list", "--finished", "100"]).await;
         let events = self.queue.events_after("0", 100_000, Duration::ZERO).await;
-        let events: String = events
-            .unwrap_or_default()
-            .iter()
-            .map(|event| {
-                let from = event.from.map_or("-", JobState::as_str);
-                let (key, to, by) = (&event.key, event.to, &event.builder);
-                format!(
-                    "{} {key} {from} > {to} ({by}, {}) {}\n",
-                    event.id, event.attempt, event.reason
-                )
-            })
-            .collect();
-        format!("{}{}\nevents:\n{events}", list.stdout, list.stderr)
+        let mut told = String::new();
+        for event in events.unwrap_or_default() {
+            let from = event.from.map_or("-", JobState::as_str);
+            told.push_str(&format!(
+                "{} {} {from} > {} ({}, {}) {}\n",
+                event.id, event.key, event.to, event.builder, event.attempt, event.reason
+            ));
+        }
+        format!("{}{}\nevents:\n{told}", list.stdout, list.stderr)
     }
 }
 
