@@ -293,7 +293,12 @@ impl Farm {
 
     /// A running `database`.
     pub async fn database(&self) -> Daemon {
-        let mut daemon = self.start("database", "database", &self.database_environment());
+        self.database_with(&self.database_environment()).await
+    }
+
+    /// A running `database` with this environment.
+    pub async fn database_with(&self, environment: &[(&str, String)]) -> Daemon {
+        let mut daemon = self.start("database", "database", environment);
         daemon.says("database is ready", START).await;
         daemon
     }
@@ -373,6 +378,16 @@ impl Farm {
             .events_after("0", 100_000, Duration::ZERO)
             .await
             .expect("the events can be read")
+    }
+
+    /// How often jobs of `pkgbase` entered `state`.
+    pub async fn times(&self, pkgbase: &str, state: JobState) -> usize {
+        let key = format!("{TARGET}/{ARCH}/{pkgbase}");
+        let events = self.events().await;
+        events
+            .iter()
+            .filter(|event| event.to == state && event.key == key)
+            .count()
     }
 
     /// Checks that the queue keeps its invariants, by the command that operators have.

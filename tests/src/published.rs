@@ -77,26 +77,21 @@ impl Published {
         self.packages.keys().map(String::as_str).collect()
     }
 
-    /// Checks that every listed package has its file with that size and hash, and its signature by `key`, and that
-    /// nothing else lies there.
+    /// Checks that every listed package has its file with that size and hash, and its signature by `key`.
     ///
     /// # Panics
     /// When something is amiss.
-    pub fn check(&self, key: &SigningKey) {
+    pub fn check_listed(&self, key: &SigningKey) {
         for (name, listed) in &self.packages {
             let path = self.folder.join(listed.file_name());
             let content =
                 fs::read(&path).unwrap_or_else(|error| panic!("{name}: {}: {error}", path.display()));
+            let found = (content.len().to_string(), hex::encode(Sha256::digest(&content)));
+            let expected = (listed.section("CSIZE"), listed.section("SHA256SUM"));
             assert_eq!(
-                listed.section("CSIZE"),
-                content.len().to_string(),
-                "size of {}",
-                path.display()
-            );
-            assert_eq!(
-                listed.section("SHA256SUM"),
-                hex::encode(Sha256::digest(&content)),
-                "hash of {}",
+                (&*found.0, &*found.1),
+                expected,
+                "size and hash of {}",
                 path.display()
             );
             let mut signature = path.clone().into_os_string();
@@ -107,6 +102,14 @@ impl Published {
                 path.display()
             );
         }
+    }
+
+    /// As [`Published::check_listed`], and that no other package file lies there.
+    ///
+    /// # Panics
+    /// When something is amiss.
+    pub fn check(&self, key: &SigningKey) {
+        self.check_listed(key);
         let expected: BTreeSet<String> = self
             .packages
             .values()
@@ -117,12 +120,8 @@ impl Published {
                 ]
             })
             .collect();
-        assert_eq!(
-            self.package_files(),
-            expected,
-            "package files in {}",
-            self.folder.display()
-        );
+        let folder = self.folder.display();
+        assert_eq!(self.package_files(), expected, "package files in {folder}");
     }
 
     /// Package files and signatures that lie there, listed or not.
