@@ -91,7 +91,10 @@ async fn a_real_collection_is_scheduled_in_one_call() {
     let edges: usize = jobs.iter().map(|job| job.waits_for.len()).sum();
     let ready = jobs.iter().filter(|job| job.state == JobState::Ready).count();
     assert_eq!(jobs.len(), 2534);
-    assert!(ready > 1000 && edges > 1000, "{ready} ready, {edges} edges");
+    assert!(ready > 500 && edges > 2500, "{ready} ready, {edges} edges");
+    for warning in said["warnings"].as_array().unwrap() {
+        println!("warning: {}", warning.as_str().unwrap());
+    }
     farm.check_queue().await;
 
     // Once more: every job is there already and changes in place.
