@@ -110,6 +110,10 @@ async fn spawn_builder(
 ) -> Result<()> {
     let role = config.require_builder(&host_name())?;
     let builder = Builder::connect(role.settings.clone(), &config.container, role.name.clone()).await?;
+    // What a killed process of this builder left behind belongs to nobody: its leases are lost.
+    for container in builder.orphans(|_| false).await? {
+        tracing::warn!("removed the container {container} of an earlier process");
+    }
     let role = BuilderRole {
         queue,
         name: role.name,
@@ -172,6 +176,11 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
         .collect();
     publisher.announce(&targets).await?;
     queue.publish_farm(&role.farm).await?;
+    if !queue.is_durable().await? {
+        tracing::warn!(
+            "Redis writes no append-only file: a restart of Redis loses the queue; set `appendonly yes` there"
+        );
+    }
     tracing::info!("database is ready, {} targets", targets.len());
     supervisor.spawn("publisher", publisher.run(supervisor.shutdown()));
     supervisor.spawn("sweeper", sweep(queue, name, lease, supervisor.shutdown()));

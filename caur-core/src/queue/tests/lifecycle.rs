@@ -264,3 +264,22 @@ async fn a_newer_schema_is_refused() {
     let refused = Queue::open(farm.queue.link().clone()).await;
     assert!(matches!(refused, Err(QueueError::NewerSchema { stored: 99, .. })));
 }
+
+#[tokio::test]
+async fn a_redis_without_append_only_file_is_told_apart() {
+    let farm = Fixture::new().await;
+    assert!(!farm.queue.is_durable().await.unwrap());
+    let durable = RedisServer::start_with(crate::testing::RedisOptions {
+        password: None,
+        tcp: false,
+        durable: true,
+    });
+    assert!(
+        Queue::open(durable.link())
+            .await
+            .unwrap()
+            .is_durable()
+            .await
+            .unwrap()
+    );
+}
