@@ -16,6 +16,11 @@ if [[ -e /etc/arch-release ]]; then
   rm -rf /var/cache/pacman/pkg/*
 fi
 
+# Arch asks for signatures; on other bases an extra repository must not get by without them either.
+if ! grep -q '^SigLevel' /etc/pacman.conf; then
+  sed -i 's/^\[options\]$/&\nSigLevel = Required DatabaseOptional/' /etc/pacman.conf
+fi
+
 # Free space as a container sees it says nothing about the host's.
 sed -i -E 's/^CheckSpace/#&/' /etc/pacman.conf
 

@@ -83,6 +83,7 @@ impl BuilderRole {
             class: self.settings.class,
             lease: self.lease,
         };
+        self.remove_orphans().await;
         tracing::info!(builder = %self.name, class = ?self.settings.class, "builder is ready");
         let mut mark = None;
         while !shutdown.is_cancelled() {
@@ -96,6 +97,21 @@ impl BuilderRole {
             }
         }
         Ok(())
+    }
+
+    /// What a killed process of this name left behind works for nobody any more: its leases are not ours.
+    async fn remove_orphans(&self) {
+        match self.builder.orphans(|_| false).await {
+            Ok(removed) => {
+                for container in removed {
+                    tracing::warn!(
+                        container,
+                        "removed a container that an earlier process left behind"
+                    );
+                }
+            }
+            Err(error) => tracing::warn!("cannot remove what an earlier process left behind: {error}"),
+        }
     }
 
     async fn step(

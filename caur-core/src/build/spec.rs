@@ -25,9 +25,9 @@ pub(super) const LABEL_BUILDER: &str = "org.caur.builder";
 const MEBIBYTE: u64 = 1 << 20;
 const NANO: f64 = 1e9;
 
-/// The container's name: one for each attempt.
+/// The container's name: one for each lease, since several farms may number their jobs alike on one engine.
 pub(super) fn container_name(token: &LeaseToken) -> String {
-    format!("caur-{}-{}", token.job, token.attempt)
+    format!("caur-{}-{}-{:.8}", token.job, token.attempt, token.nonce)
 }
 
 /// What the engine is asked to create; `image` is the identifier that the report names.
@@ -416,6 +416,6 @@ mod tests {
         ] {
             assert_eq!(labels[label], value);
         }
-        assert_eq!(container_name(&order().token), "caur-7-2");
+        assert_eq!(container_name(&order().token), "caur-7-2-abc");
     }
 }

@@ -258,7 +258,7 @@ pub fn docker() -> Docker {
 }
 
 pub fn container_name(token: &LeaseToken) -> String {
-    format!("caur-{}-{}", token.job, token.attempt)
+    format!("caur-{}-{}-{:.8}", token.job, token.attempt, token.nonce)
 }
 
 /// A number that no other test of any process uses.
