@@ -110,10 +110,6 @@ async fn spawn_builder(
 ) -> Result<()> {
     let role = config.require_builder(&host_name())?;
     let builder = Builder::connect(role.settings.clone(), &config.container, role.name.clone()).await?;
-    // What a killed process of this builder left behind belongs to nobody: its leases are lost.
-    for container in builder.orphans(|_| false).await? {
-        tracing::warn!("removed the container {container} of an earlier process");
-    }
     let role = BuilderRole {
         queue,
         name: role.name,
