@@ -3,6 +3,8 @@
 //! No terminal, no process-wide state, no printing: roles and commands live in `caur-daemon`, the
 //! console in `caur-tui`. `docs/ARCHITECTURE.md` says which module may use which.
 
+#![warn(clippy::unwrap_used)]
+
 pub mod build;
 pub mod ci;
 pub mod config;

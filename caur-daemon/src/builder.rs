@@ -19,6 +19,8 @@ use crate::delivery::Delivery;
 const HEARTBEAT: Duration = Duration::from_millis(1500);
 /// How long an idle builder waits for news before it asks by itself.
 const IDLE: Duration = Duration::from_secs(20);
+/// How long a builder waits for a farm that has no database yet.
+const NO_FARM: Duration = Duration::from_secs(3);
 /// How long the rest of a log may take to reach Redis.
 const LOG_CLOSE: Duration = Duration::from_secs(20);
 
@@ -120,6 +122,14 @@ impl BuilderRole {
     ) -> Result<(), QueueError> {
         if mark.is_none() {
             *mark = Some(self.queue.wait_ready(None, Duration::ZERO).await?);
+        }
+        if self.queue.farm().await?.is_none() {
+            tracing::info!("no database daemon has published its configuration yet; waiting for one");
+            tokio::select! {
+                () = tokio::time::sleep(NO_FARM) => {}
+                () = shutdown.cancelled() => {}
+            }
+            return Ok(());
         }
         if let Some(claim) = self.queue.claim(request).await? {
             self.attempt(claim, shutdown).await;

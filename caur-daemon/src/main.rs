@@ -1,5 +1,7 @@
 //! `caur-daemon`: the roles and commands of Caur. This file parses and dispatches; one file per role or command.
 
+#![warn(clippy::unwrap_used)]
+
 mod builder;
 mod cli;
 mod config_check;

@@ -172,6 +172,11 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
         .collect();
     publisher.announce(&targets).await?;
     queue.publish_farm(&role.farm).await?;
+    if !queue.is_durable().await? {
+        tracing::warn!(
+            "Redis writes no append-only file: a restart of Redis loses the queue; set `appendonly yes` there"
+        );
+    }
     tracing::info!("database is ready, {} targets", targets.len());
     supervisor.spawn("publisher", publisher.run(supervisor.shutdown()));
     supervisor.spawn("sweeper", sweep(queue, name, lease, supervisor.shutdown()));

@@ -3,6 +3,8 @@
 //! [`app`] holds what is known and what keys do, without I/O; [`view`] draws it; [`runtime`] ties both to
 //! the terminal and to a [`backend`].
 
+#![warn(clippy::unwrap_used)]
+
 mod ansi;
 mod app;
 mod backend;

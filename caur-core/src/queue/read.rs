@@ -207,6 +207,20 @@ impl Queue {
         Ok(builders)
     }
 
+    /// Whether Redis writes an append-only file, so that its restart loses nothing.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn is_durable(&self) -> Result<bool, QueueError> {
+        let info: String = self
+            .query(
+                "ask Redis about its persistence",
+                redis::cmd("INFO").arg("persistence"),
+            )
+            .await?;
+        Ok(info.lines().any(|line| line.trim_end() == "aof_enabled:1"))
+    }
+
     /// Milliseconds since 1970 by Redis' clock, the only one that counts.
     ///
     /// # Errors

@@ -3,8 +3,6 @@
 //! `CAUR_DOCKER_SOCKET` names the engine's socket and `CAUR_TEST_IMAGE` the image that the tests' own is made
 //! from; `scripts/test` sets both.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod containers;
 mod farm;
 mod images;

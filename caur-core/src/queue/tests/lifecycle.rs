@@ -46,19 +46,47 @@ async fn class_and_name_decide_who_may_claim() {
 }
 
 #[tokio::test]
-async fn urgent_chains_come_first_then_short_jobs() {
+async fn urgent_chains_come_first_else_the_shortest_job() {
     let farm = Fixture::new().await;
-    let mut batch = vec![
+    let learn = |pkgbase: &'static str, seconds: u64| {
+        let queue = farm.queue.clone();
+        async move {
+            let key = format!("repo/x86_64/{pkgbase}");
+            queue
+                .query::<()>(
+                    "test",
+                    redis::cmd("HSET").arg(keys::DURATIONS).arg(key).arg(seconds),
+                )
+                .await
+                .unwrap();
+        }
+    };
+    for (pkgbase, seconds) in [
+        ("base", 30),
+        ("next", 30),
+        ("long", 300),
+        ("short", 10),
+        ("mid", 100),
+        ("other", 100),
+    ] {
+        learn(pkgbase, seconds).await;
+    }
+    farm.submit(vec![
         request("base", &[]),
         request("next", &["base"]),
-        request("last", &["next"]),
-    ];
-    batch.push(request("single", &[]));
-    farm.submit(batch).await;
-    assert_eq!(
-        farm.claim("one", 2).await.unwrap().job.request.pkgbase.as_str(),
-        "base"
-    );
+        request("long", &[]),
+        request("short", &[]),
+        request("mid", &[]),
+        request("other", &[]),
+    ])
+    .await;
+    // One builder, 570 s of work: only the long job takes half of it. Of the rest, no chain does.
+    let order = ["long", "short", "base"];
+    for expected in order {
+        let claim = farm.claim("one", 2).await.unwrap();
+        assert_eq!(claim.job.request.pkgbase.as_str(), expected);
+        farm.finish(&claim, BuildOutcome::AlreadyBuilt).await;
+    }
 }
 
 #[tokio::test]
@@ -263,4 +291,23 @@ async fn a_newer_schema_is_refused() {
         .unwrap();
     let refused = Queue::open(farm.queue.link().clone()).await;
     assert!(matches!(refused, Err(QueueError::NewerSchema { stored: 99, .. })));
+}
+
+#[tokio::test]
+async fn a_redis_without_append_only_file_is_told_apart() {
+    let farm = Fixture::new().await;
+    assert!(!farm.queue.is_durable().await.unwrap());
+    let durable = RedisServer::start_with(crate::testing::RedisOptions {
+        password: None,
+        tcp: false,
+        durable: true,
+    });
+    assert!(
+        Queue::open(durable.link())
+            .await
+            .unwrap()
+            .is_durable()
+            .await
+            .unwrap()
+    );
 }
