@@ -90,6 +90,11 @@ fn used_modules(text: &str, prefix: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// A file without its tests, which may use the test servers.
+fn product_code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+}
+
 #[test]
 fn modules_use_only_what_they_may() {
     let core = root().join("caur-core/src");
@@ -116,8 +121,7 @@ fn modules_use_only_what_they_may() {
                     .is_some_and(|name| name.contains("tests"))
             });
             let text = fs::read_to_string(&file).unwrap();
-            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-            for used in used_modules(code, "crate::") {
+            for used in used_modules(product_code(&text), "crate::") {
                 if !known.contains_key(&*used) || used == module || (is_test && used == "testing") {
                     continue;
                 }
@@ -157,7 +161,7 @@ fn the_arrows_have_no_circle() {
 fn the_console_knows_nothing_of_builds_and_repositories() {
     for file in rust_files(&root().join("caur-tui/src")) {
         let text = fs::read_to_string(&file).unwrap();
-        for used in used_modules(&text, "caur_core::") {
+        for used in used_modules(product_code(&text), "caur_core::") {
             assert!(
                 CONSOLE.contains(&&*used),
                 "{}: caur-tui must not use caur_core::{used}",

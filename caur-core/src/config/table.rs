@@ -212,7 +212,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("database.protected_pkgnames", "DATABASE_PROTECTED_PKGNAMES", List,
         "pkgnames that may never be published, because upstream repositories own them.").example(r#"["pacman", "glibc"]"#),
 
-    setting("queue.lease", "CAUR_QUEUE_LEASE", Integer(4, 86_400),
+    setting("queue.lease", "CAUR_QUEUE_LEASE", Integer(2, 86_400),
         "Seconds without a sign of life after which a job is taken back from its holder."),
 
     setting("container.engine", "CONTAINER_ENGINE", Choice(&["docker", "podman"]), "Container engine."),
