@@ -10,12 +10,15 @@ if class then
   for _, number in ipairs(redis.call('ZRANGEBYSCORE', K.classes, '-inf', class)) do groups[#groups + 1] = number end
 end
 
+-- A job avoids the builder that failed it last, unless nobody else is there.
+local alone = redis.call('ZCOUNT', K.seen, text(NOW - BUILDER_GONE_MS), '+inf') <= 1
+
 -- The best job of a sorted set that does not avoid this builder.
 local function first(set)
   local found = redis.call('ZRANGE', set, 0, 15, 'WITHSCORES')
   for i = 1, #found, 2 do
     local avoid = job(found[i], 'avoid', 'avoid_until')
-    if avoid[1] ~= builder or tonumber(avoid[2] or '0') <= NOW then return found[i], tonumber(found[i + 1]) end
+    if alone or avoid[1] ~= builder or tonumber(avoid[2] or '0') <= NOW then return found[i], tonumber(found[i + 1]) end
   end
 end
 

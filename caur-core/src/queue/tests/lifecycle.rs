@@ -103,6 +103,7 @@ async fn a_lost_builder_is_fenced_and_its_job_goes_to_another() {
         .await;
     assert!(matches!(stale, Err(QueueError::Stale { .. })), "{stale:?}");
     farm.let_time_pass().await;
+    assert!(farm.claim("two", 0).await.is_none(), "it shows itself");
     assert!(farm.claim("one", 2).await.is_none(), "not the same builder first");
     let second = farm.claim("two", 2).await.expect("another builder gets it");
     assert_eq!(second.token.attempt, 2);
@@ -114,6 +115,17 @@ async fn a_lost_builder_is_fenced_and_its_job_goes_to_another() {
     assert_eq!(farm.state(id).await, JobState::Building);
     farm.finish(&second, BuildOutcome::Built).await;
     assert_eq!(farm.publish().await, 1);
+}
+
+#[tokio::test]
+async fn a_builder_that_is_alone_gets_its_own_job_again() {
+    let farm = Fixture::new().await;
+    farm.submit(vec![request("a", &[])]).await;
+    let claim = farm.claim("one", 2).await.unwrap();
+    farm.finish(&claim, BuildOutcome::Infrastructure).await;
+    farm.let_time_pass().await;
+    let again = farm.claim("one", 2).await.expect("nobody else could take it");
+    assert_eq!(again.token.attempt, 2);
 }
 
 #[tokio::test]
