@@ -12,6 +12,8 @@ use color_eyre::eyre::{Result, WrapErr};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::landing_zone;
+
 /// How long a publisher waits for news before it looks by itself.
 const IDLE: Duration = Duration::from_secs(20);
 /// Jobs in one transaction at most.
@@ -106,6 +108,7 @@ impl Publisher {
                 }
             }
         }
+        landing_zone::tidy(&self.queue, &self.landing_zone).await?;
         tokio::select! {
             next = self.queue.wait_uploads(mark.clone(), IDLE) => *mark = Some(next?),
             () = shutdown.cancelled() => {}

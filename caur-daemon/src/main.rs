@@ -8,6 +8,7 @@ mod config_check;
 mod database;
 mod delivery;
 mod job;
+mod landing_zone;
 mod redis_child;
 mod roles;
 mod schedule;
