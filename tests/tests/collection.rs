@@ -91,7 +91,8 @@ async fn a_real_collection_is_scheduled_in_one_call() {
     let edges: usize = jobs.iter().map(|job| job.waits_for.len()).sum();
     let ready = jobs.iter().filter(|job| job.state == JobState::Ready).count();
     assert_eq!(jobs.len(), 2534);
-    assert!(ready > 500 && edges > 2500, "{ready} ready, {edges} edges");
+    // The collection has 2,922 edges by depends and makedepends of the bases alone.
+    assert!(ready > 900 && edges > 2922, "{ready} ready, {edges} edges");
     for warning in said["warnings"].as_array().unwrap() {
         println!("warning: {}", warning.as_str().unwrap());
     }
