@@ -81,12 +81,12 @@ async fn of_what_a_build_prints_only_colours_reach_the_terminal() {
     let farm = Farm::make(FarmOptions::default()).await;
     farm.source.package(
         "artist",
-        r#"build() {
+        r"build() {
   printf '\e[1;31mred\e[0m\n'
   printf 'clear\e[2J\e[H title\e]0;owned\a clipboard\e]52;c;aGk=\e\\ end\n'
   printf '10%%\r20%%\rdone\n'
   printf 'bell\a and \xff\xfe bytes\n'
-}"#,
+}",
     );
     let _database = farm.database().await;
     let _builder = farm.builder("builder", "1").await;
