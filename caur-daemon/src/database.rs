@@ -273,10 +273,11 @@ impl Pause {
 /// # Errors
 /// Only what cannot mend itself: a queue that this program cannot read.
 pub async fn sweep(queue: Queue, name: String, lease: Duration, shutdown: CancellationToken) -> Result<()> {
-    let interval = SWEEP.min(lease / 2);
+    let interval = SWEEP.min(lease / 4);
     let settings = SweepSettings {
         name,
         term: interval * 3,
+        outage: interval * 2,
         grace: lease,
         retention: RETENTION,
     };

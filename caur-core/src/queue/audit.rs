@@ -164,6 +164,9 @@ impl Queue {
         for (job, on) in forward.symmetric_difference(&backward) {
             found.add(format!("only one end knows that job {job} waits for job {on}"));
         }
+        for id in circular(jobs) {
+            found.add(format!("job {id} waits in a circle, or for one that does"));
+        }
         for job in jobs.values() {
             let unmet = job
                 .waits_for
@@ -213,6 +216,28 @@ impl Findings {
         }
         for id in expected.difference(&members) {
             self.add(format!("job {id} is {} and is missing in {set}", jobs[id].state));
+        }
+    }
+}
+
+/// Jobs that can never start, since following what they wait for leads back to them.
+fn circular(jobs: &BTreeMap<JobId, Job>) -> BTreeSet<JobId> {
+    let mut stuck: BTreeSet<JobId> = jobs
+        .values()
+        .filter(|job| !job.waits_for.is_empty())
+        .map(|job| job.id)
+        .collect();
+    loop {
+        let free: Vec<JobId> = stuck
+            .iter()
+            .filter(|id| jobs[id].waits_for.iter().all(|on| !stuck.contains(on)))
+            .copied()
+            .collect();
+        if free.is_empty() {
+            return stuck;
+        }
+        for id in free {
+            stuck.remove(&id);
         }
     }
 }

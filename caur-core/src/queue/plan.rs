@@ -82,7 +82,7 @@ struct Edge {
 /// Edges run between jobs of the same target and architecture only. Where several jobs provide a name, the one
 /// whose pkgbase it is comes first, then the first by pkgbase. Cycles are cut edge by edge, and reported.
 pub fn plan(batch: &[JobRequest], live: &[LiveJob], expected: impl Fn(&str) -> Option<u64>) -> Plan {
-    let replaced: HashSet<String> = batch.iter().map(JobRequest::key).collect();
+    let batch_keys: HashSet<String> = batch.iter().map(JobRequest::key).collect();
     let mut nodes: Vec<Node> = batch
         .iter()
         .map(|request| Node {
@@ -93,7 +93,7 @@ pub fn plan(batch: &[JobRequest], live: &[LiveJob], expected: impl Fn(&str) -> O
         .collect();
     nodes.extend(
         live.iter()
-            .filter(|job| !replaced.contains(&job.request.key()))
+            .filter(|job| !batch_keys.contains(&job.request.key()))
             .map(|job| Node {
                 request: &job.request,
                 live: Some(job),
@@ -101,7 +101,17 @@ pub fn plan(batch: &[JobRequest], live: &[LiveJob], expected: impl Fn(&str) -> O
             }),
     );
 
-    let (kept, edges, broken) = wire(&nodes, batch.len());
+    // A job that is replaced keeps its place for those that wait for it, or hands it to its successor.
+    let places: HashMap<String, usize> = batch
+        .iter()
+        .enumerate()
+        .map(|(i, request)| (request.key(), i))
+        .collect();
+    let replaced = live
+        .iter()
+        .filter(|job| job.state.is_queued() || job.state == JobState::Building)
+        .filter_map(|job| Some((job.id, *places.get(&job.request.key())?)));
+    let (kept, edges, broken) = wire(&nodes, batch.len(), replaced);
     let chains = chains(
         &nodes,
         kept.iter()
@@ -174,11 +184,16 @@ fn request_fields(request: &JobRequest) -> BTreeMap<&'static str, String> {
 }
 
 /// Edges that exist already, edges to add, and edges left out.
-fn wire(nodes: &[Node], batch: usize) -> (Vec<(usize, usize)>, Vec<Edge>, Vec<BrokenEdge>) {
+fn wire(
+    nodes: &[Node],
+    batch: usize,
+    replaced: impl Iterator<Item = (JobId, usize)>,
+) -> (Vec<(usize, usize)>, Vec<Edge>, Vec<BrokenEdge>) {
     let by_id: HashMap<JobId, usize> = nodes
         .iter()
         .enumerate()
         .filter_map(|(index, node)| Some((node.live?.id, index)))
+        .chain(replaced)
         .collect();
     let mut kept = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
@@ -474,6 +489,19 @@ mod tests {
             plan.jobs.iter().map(|job| job.chain).collect::<Vec<_>>(),
             [1, 2, 3, 4]
         );
+    }
+
+    #[test]
+    fn a_cycle_over_a_replaced_job_is_cut_too() {
+        for state in [JobState::Ready, JobState::Building] {
+            let queued = [
+                live(7, request("a", &["a"], &["b"]), JobState::Waiting, &[8]),
+                live(8, request("b", &["b"], &[]), state, &[]),
+            ];
+            let plan = plan(&[request("b", &["b"], &["a"])], &queued, |_| None);
+            assert!(plan.jobs[0].deps.is_empty(), "a waits for b already");
+            assert_eq!(plan.broken.len(), 1, "{state}");
+        }
     }
 
     #[test]

@@ -11,8 +11,10 @@ use crate::model::{Arch, JobId, LeaseToken, Manifest, Target, TargetRepo};
 pub struct PublishClaim {
     /// Proof for every later write.
     pub token: LeaseToken,
-    /// What the builder says it uploaded.
-    pub manifest: Manifest,
+    /// `TARGET/ARCH/PKGBASE` of the job.
+    pub key: String,
+    /// What the builder says it uploaded; else why that cannot be published: it is unreadable, or about another job.
+    pub manifest: Result<Manifest, String>,
 }
 
 /// What came of publishing one job.
@@ -66,22 +68,19 @@ impl Queue {
             .arg(&nonce)
             .arg(millis(lease))
             .arg(limit);
-        let answer: Vec<(u64, u32, String)> = self.call("claim uploads", &script).await?;
-        answer
+        let answer: Vec<(u64, u32, String, String)> = self.call("claim uploads", &script).await?;
+        Ok(answer
             .into_iter()
-            .map(|(id, attempt, manifest)| {
-                let manifest = serde_json::from_str(&manifest)
-                    .map_err(|error| QueueError::corrupt(format!("the manifest of job {id}"), error))?;
-                Ok(PublishClaim {
-                    token: LeaseToken {
-                        job: JobId(id),
-                        attempt,
-                        nonce: nonce.clone(),
-                    },
-                    manifest,
-                })
+            .map(|(id, attempt, key, manifest)| {
+                let token = LeaseToken {
+                    job: JobId(id),
+                    attempt,
+                    nonce: nonce.clone(),
+                };
+                let manifest = check_manifest(&manifest, &token, &key);
+                PublishClaim { token, key, manifest }
             })
-            .collect()
+            .collect())
     }
 
     /// Extends a publisher's lease; `note` tells readers of the queue what holds it up, if anything.
@@ -124,6 +123,20 @@ impl Queue {
         let answer: String = self.call("end publishing", &script).await?;
         fresh(token, &answer)
     }
+}
+
+/// A builder's word about what it built, unless it is about something else than its job.
+fn check_manifest(text: &str, token: &LeaseToken, key: &str) -> Result<Manifest, String> {
+    let manifest: Manifest =
+        serde_json::from_str(text).map_err(|error| format!("the manifest cannot be read: {error}"))?;
+    let said = format!("{}/{}", manifest.target, manifest.pkgbase);
+    if said != key || (manifest.job, manifest.attempt) != (token.job, token.attempt) {
+        return Err(format!(
+            "the manifest is about {said}, job {} attempt {}, and not about {key}, job {} attempt {}",
+            manifest.job, manifest.attempt, token.job, token.attempt
+        ));
+    }
+    Ok(manifest)
 }
 
 pub(super) fn parse_target(name: &str) -> Result<Target, QueueError> {

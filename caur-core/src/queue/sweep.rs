@@ -10,8 +10,10 @@ use super::{Queue, QueueError, scripts};
 pub struct SweepSettings {
     /// Its name; unique among all sweepers.
     pub name: String,
-    /// How long it stays elected without sweeping; longer gaps count as an outage.
+    /// How long it stays elected without sweeping.
     pub term: Duration,
+    /// A longer gap between two sweeps counts as an outage.
+    pub outage: Duration,
     /// How long every live lease lasts at least after an outage.
     pub grace: Duration,
     /// How long finished jobs are kept.
@@ -42,7 +44,8 @@ impl Queue {
             .arg(&settings.name)
             .arg(millis(settings.term))
             .arg(millis(settings.grace))
-            .arg(millis(settings.retention));
+            .arg(millis(settings.retention))
+            .arg(millis(settings.outage));
         let (elected, expired, resumed, trimmed): (u8, usize, usize, usize) =
             self.call("sweep the queue", &script).await?;
         Ok(SweepReport {

@@ -1,5 +1,5 @@
 -- Gives a publisher everything that waits for one target. ARGV: target, holder, nonce, lease in ms, limit.
--- Returns id, attempt and manifest of each job, flat.
+-- Returns id, attempt, key and manifest of each job, flat.
 local target, nonce = ARGV[1], ARGV[3]
 local answer = {}
 for _, id in ipairs(redis.call('ZRANGE', uploads_key(target), 0, tonumber(ARGV[5]) - 1)) do
@@ -9,7 +9,8 @@ for _, id in ipairs(redis.call('ZRANGE', uploads_key(target), 0, tonumber(ARGV[5
   enter(id, 'publishing')
   answer[#answer + 1] = id
   answer[#answer + 1] = job(id, 'attempt')[1]
-  answer[#answer + 1] = redis.call('HGET', result_key(id), 'manifest')
+  answer[#answer + 1] = request(id, 'key')[1]
+  answer[#answer + 1] = redis.call('HGET', result_key(id), 'manifest') or ''
 end
 if redis.call('EXISTS', uploads_key(target)) == 0 then redis.call('SREM', K.upload_targets, target) end
 return answer

@@ -82,9 +82,10 @@ local function enter(id, state, reason, by)
     'attempt', old[2] or '0', 'builder', old[3] or '', 'reason', reason or '', 'by', by or '')
 end
 
+-- A class is a number of 32 bits or a builder's name; tonumber would take names such as 0x1f and nan for numbers.
 local function ready_group(id)
   local class = request(id, 'class')[1]
-  if tonumber(class) then return class, true end
+  if #class <= 10 and string.find(class, '^%d+$') then return class, true end
   return '@' .. class, false
 end
 

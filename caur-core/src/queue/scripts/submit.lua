@@ -82,7 +82,7 @@ local touched = {}
 for _, edge in ipairs(plan.extra) do
   local id, dependency = edge[1], ids[edge[2]]
   local state = job(id, 'state')[1]
-  if state == 'waiting' or state == 'ready' or state == 'blocked' then
+  if QUEUED[state] then
     -- An edge to a failed older job of the same package is answered by the newer one.
     local key = request(dependency, 'key')[1]
     for _, old in ipairs(redis.call('HKEYS', deps_key(id))) do

@@ -1,5 +1,5 @@
 -- Expires leases and ends pauses. ARGV: sweeper's name, how long it stays elected in ms, grace for live leases in ms,
--- retention of finished jobs in ms. Returns {elected 0/1, expired, resumed, trimmed}.
+-- retention of finished jobs in ms, gap between sweeps in ms that counts as an outage. Returns {elected 0/1, expired, resumed, trimmed}.
 local LIMIT = 100
 local holder = redis.call('GET', K.sweeper)
 if holder and holder ~= ARGV[1] then return { 0, 0, 0, 0 } end
@@ -9,7 +9,7 @@ redis.call('SET', K.sweeper, ARGV[1], 'PX', ARGV[2])
 -- All get another chance once before anything is expired.
 local swept = tonumber(redis.call('GET', K.swept) or '0')
 redis.call('SET', K.swept, text(NOW))
-if NOW - swept > tonumber(ARGV[2]) then
+if NOW - swept > tonumber(ARGV[5]) then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', text(NOW + tonumber(ARGV[3])))) do
     redis.call('ZADD', K.leases, text(NOW + tonumber(ARGV[3])), id)
   end

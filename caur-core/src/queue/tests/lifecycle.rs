@@ -170,6 +170,7 @@ async fn one_sweeper_is_elected() {
     let other = SweepSettings {
         name: "other".into(),
         term: LEASE,
+        outage: LEASE,
         grace: LEASE,
         retention: LEASE,
     };
@@ -322,4 +323,58 @@ async fn a_redis_without_append_only_file_is_told_apart() {
             .await
             .unwrap()
     );
+}
+
+#[tokio::test]
+async fn names_that_lua_takes_for_numbers_are_names() {
+    let farm = Fixture::new().await;
+    let names = ["nan", "inf", "0x1f", "1e5", "123456789012"];
+    farm.submit(
+        names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| classed(&format!("p{i}"), name))
+            .collect(),
+    )
+    .await;
+    assert!(farm.claim("big", u32::MAX).await.is_none());
+    for (index, name) in names.iter().enumerate() {
+        assert_eq!(
+            farm.claim(name, 0).await.unwrap().job.request.pkgbase.as_str(),
+            format!("p{index}")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_circle_over_a_job_that_is_scheduled_again_does_not_lock() {
+    let farm = Fixture::new().await;
+    farm.submit(vec![request("a", &["b"]), request("b", &["a"])])
+        .await;
+    farm.submit(vec![request("b", &["a"])]).await;
+    farm.submit(vec![request("a", &["b"])]).await;
+    let first = farm.claim("one", 2).await.expect("one of the two is ready");
+    farm.submit(vec![JobRequest {
+        needs: vec!["a".into(), "b".into()],
+        ..first.job.request.clone()
+    }])
+    .await;
+    farm.finish(&first, BuildOutcome::Canceled).await;
+    for _ in 0..2 {
+        let next = farm.claim("one", 2).await.expect("nothing waits in a circle");
+        farm.finish(&next, BuildOutcome::Built).await;
+        farm.publish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_pauses_waits_for_a_later_dependency_too() {
+    let farm = Fixture::new().await;
+    let app = farm.submit(vec![request("app", &["lib"])]).await[0];
+    let claim = farm.claim("one", 2).await.unwrap();
+    farm.finish(&claim, BuildOutcome::Infrastructure).await;
+    let lib = farm.submit(vec![request("lib", &[])]).await[0];
+    farm.let_time_pass().await;
+    assert_eq!(farm.job(app).await.waits_for, [lib]);
+    assert_eq!(farm.claim("two", 2).await.unwrap().job.id, lib);
 }

@@ -64,7 +64,10 @@ impl Fixture {
             .await
             .unwrap();
         for claim in &claims {
-            let packages = vec![format!("{}-1-1-any.pkg.tar.zst", claim.manifest.pkgbase)];
+            let packages = vec![format!(
+                "{}-1-1-any.pkg.tar.zst",
+                claim.manifest.as_ref().unwrap().pkgbase
+            )];
             self.queue
                 .finish_publish(&claim.token, &PublishOutcome::Published { packages })
                 .await
@@ -109,6 +112,7 @@ impl Fixture {
         let settings = SweepSettings {
             name: "test".into(),
             term: Duration::from_hours(1),
+            outage: Duration::from_hours(1),
             grace: LEASE,
             retention: Duration::from_hours(24),
         };

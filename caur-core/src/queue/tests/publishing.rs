@@ -145,3 +145,27 @@ async fn index_and_configuration_come_back_as_published() {
         .unwrap();
     assert_eq!(farm.queue.index(&target("repo")).await.unwrap(), many[..1]);
 }
+
+#[tokio::test]
+async fn a_manifest_about_another_job_is_not_believed() {
+    let farm = Fixture::new().await;
+    farm.submit(vec![request("mine", &[]), request("other", &[])])
+        .await;
+    let claim = farm.claim("one", 2).await.unwrap();
+    let mut lie = attempt(&claim, BuildOutcome::Built);
+    lie.manifest.as_mut().unwrap().pkgbase = Pkgbase::new("victim").unwrap();
+    farm.queue.finish(&claim.token, &lie).await.unwrap();
+    let honest = farm.claim("one", 2).await.unwrap();
+    farm.finish(&honest, BuildOutcome::Built).await;
+    let claims = farm
+        .queue
+        .claim_uploads(&target("repo"), "p", LEASE, 9)
+        .await
+        .unwrap();
+    let refused = claims[0].manifest.as_ref().unwrap_err();
+    assert!(
+        refused.contains("repo/x86_64/victim") && refused.contains("repo/x86_64/mine"),
+        "{refused}"
+    );
+    assert!(claims[1].manifest.is_ok());
+}
