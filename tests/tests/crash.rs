@@ -140,7 +140,7 @@ fn release_and_spin(farm: &Farm, gpg: &HeldGpg, moment: Moment) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_database_leaves_a_whole_repository_and_its_jobs_are_done_after_a_restart() {
     let farm = Farm::make(FarmOptions {
-        lease: 4,
+        lease: 2,
         ..FarmOptions::default()
     })
     .await;

@@ -24,7 +24,7 @@ async fn every_package_ends_in_the_repository_and_can_be_installed() {
     })
     .await;
     // What builds install is checked against the keyring, not taken on trust.
-    let checks = "build() { pacman -Qi caur-demo-app caur-demo-lib | grep -c '^Validated By *: Signature$' | grep -qx 2; }\n\
+    let checks = "build() { pacman-conf SigLevel | grep -qx PackageRequired; pacman -Qi caur-demo-app caur-demo-lib | grep -c '^Validated By *: Signature$' | grep -qx 2; }\n\
                   depends=(caur-demo-app)";
     farm.source
         .package("on-top", checks)
