@@ -12,6 +12,8 @@ use crate::wait::eventually;
 
 /// Bytes of a log that a failure shows.
 const SHOWN: usize = 6000;
+/// How long a role may take to hand back what it does.
+const DRAIN: Duration = Duration::from_secs(30);
 /// How long a command that ends by itself may take.
 const COMMAND_LIMIT: Duration = Duration::from_secs(90);
 
@@ -192,6 +194,16 @@ impl Daemon {
     /// When it is gone already.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// Asks it to end and waits until it has.
+    ///
+    /// # Panics
+    /// When it does not end well, or not within the time for a drain.
+    pub async fn stop(mut self) {
+        self.terminate();
+        let status = self.end(DRAIN).await;
+        assert!(status.success(), "{}: {status}", self.name);
     }
 
     /// Stops it without a word (SIGKILL) and waits until it is gone.

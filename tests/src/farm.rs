@@ -9,7 +9,6 @@ use std::time::Duration;
 use caur_core::model::{Job, JobState};
 use caur_core::queue::{Event, JobFilter, Queue};
 use caur_core::testing::{RedisOptions, RedisServer, Sshd, SshdOptions};
-use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
@@ -23,7 +22,7 @@ pub const TARGET: &str = "test-repo";
 pub const SOURCE: &str = "tests";
 
 const ARCH: &str = "x86_64";
-const PASSWORD: &str = "a password with ü and #";
+pub(crate) const PASSWORD: &str = "a password with ü and #";
 /// How long a role may take until it is ready.
 const START: Duration = Duration::from_secs(30);
 /// How long a job may take to get where it is expected; builds of tests take seconds.
@@ -56,7 +55,7 @@ pub struct Farm {
     /// Where package folders come from.
     pub source: PackageSource,
     queue: Queue,
-    options: FarmOptions,
+    pub(crate) options: FarmOptions,
     starts: AtomicUsize,
     folder: TempDir,
 }
@@ -152,7 +151,7 @@ impl Farm {
     }
 
     /// The repository's `Server` line.
-    fn server(&self) -> String {
+    pub(crate) fn server(&self) -> String {
         format!("{}/repo/$repo/$arch", self.files.url())
     }
 
@@ -161,111 +160,6 @@ impl Farm {
     pub fn builder_name(&self, name: &str) -> String {
         let unique = self.path().to_string_lossy().into_owned();
         format!("{name}-{}", unique.rsplit('-').next().unwrap_or_default())
-    }
-
-    /// The environment that reaches Redis directly.
-    #[must_use]
-    pub fn redis_environment(&self) -> Vec<(&'static str, String)> {
-        let mut environment = vec![
-            ("REDIS_HOST", "127.0.0.1".to_owned()),
-            ("REDIS_PORT", self.redis.port().to_string()),
-            ("REDIS_PASSWORD", PASSWORD.to_owned()),
-        ];
-        if self.options.lease > 0 {
-            environment.push(("CAUR_QUEUE_LEASE", self.options.lease.to_string()));
-        }
-        environment
-    }
-
-    /// The environment that reaches Redis as builders of this farm do.
-    ///
-    /// # Panics
-    /// Never: a farm with SSH has a server.
-    #[must_use]
-    pub fn builder_redis_environment(&self) -> Vec<(&'static str, String)> {
-        let mut environment = self.redis_environment();
-        if let Some(sshd) = &self.sshd {
-            let target = sshd.target();
-            environment.extend([
-                ("REDIS_SSH_HOST", target.host),
-                ("REDIS_SSH_PORT", target.port.to_string()),
-                ("REDIS_SSH_USER", target.user),
-                ("REDIS_SSH_KEY", sshd.client_key().display().to_string()),
-                ("REDIS_SSH_HOSTKEY", sshd.host_key()),
-            ]);
-        }
-        environment
-    }
-
-    /// The environment of the `database` role.
-    #[must_use]
-    pub fn database_environment(&self) -> Vec<(&'static str, String)> {
-        let (extra_repos, extra_keyrings) = if self.options.builds_install {
-            let keyring = format!("{}/keyring/{}", self.files.url(), SigningKey::KEYRING_PACKAGE);
-            (
-                json!([{ "name": TARGET, "servers": [self.server()] }]),
-                json!([keyring]),
-            )
-        } else {
-            (json!([]), json!([]))
-        };
-        let mut environment = self.redis_environment();
-        environment.extend([
-            (
-                "PACKAGE_REPOS",
-                json!({ SOURCE: { "url": self.source.path() } }).to_string(),
-            ),
-            (
-                "PACKAGE_TARGET_REPOS",
-                json!({ TARGET: { "extra_repos": extra_repos, "extra_keyrings": extra_keyrings } })
-                    .to_string(),
-            ),
-            ("LANDING_ZONE_PATH", self.landing_zone().display().to_string()),
-            ("REPO_PATH", self.repository().display().to_string()),
-            ("GPG_PATH", self.key.home().display().to_string()),
-            ("BUILDER_IMAGE", build_image()),
-        ]);
-        if let Some(sshd) = &self.sshd {
-            let target = sshd.target();
-            environment.extend([
-                (
-                    "LANDING_ZONE_ADVERTISED_PATH",
-                    self.path().join("inbox").display().to_string(),
-                ),
-                ("DATABASE_HOST", target.host),
-                ("DATABASE_PORT", target.port.to_string()),
-                ("DATABASE_USER", target.user),
-                ("DATABASE_HOST_KEYS", sshd.host_key()),
-            ]);
-        }
-        environment
-    }
-
-    /// The environment of a `builder`.
-    ///
-    /// # Panics
-    /// When its shared directory cannot be made.
-    #[must_use]
-    pub fn builder_environment(&self, name: &str, class: &str) -> Vec<(&'static str, String)> {
-        let shared = self.path().join(format!("shared-{name}"));
-        fs::create_dir_all(&shared).expect("a temporary directory is writable");
-        let mut environment = self.builder_redis_environment();
-        environment.extend([
-            ("BUILDER_HOSTNAME", self.builder_name(name)),
-            ("BUILDER_CLASS", class.to_owned()),
-            ("BUILDER_TIMEOUT", "100".to_owned()),
-            ("BUILDER_SHARED_DIR", shared.display().to_string()),
-            ("SHARED_PATH", shared.display().to_string()),
-            ("BUILDER_NETWORK", "host".to_owned()),
-            ("DOCKER_SOCKET", engine_socket().display().to_string()),
-        ]);
-        if self.sshd.is_none() {
-            environment.extend([
-                ("LANDING_ZONE_PATH", self.landing_zone().display().to_string()),
-                ("REPO_PATH", self.repository().display().to_string()),
-            ]);
-        }
-        environment
     }
 
     /// `caur-daemon` with this environment and nothing of the test's own but the search path.

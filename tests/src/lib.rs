@@ -7,6 +7,7 @@
 
 mod client;
 mod daemon;
+mod environment;
 mod farm;
 mod file_server;
 mod package_source;
@@ -16,6 +17,7 @@ mod wait;
 
 pub use client::Client;
 pub use daemon::{Daemon, Ran, run};
+pub use environment::{FOREIGN_HOST_KEY, changed};
 pub use farm::{Farm, FarmOptions, SOURCE, TARGET};
 pub use file_server::FileServer;
 pub use package_source::PackageSource;

@@ -1,35 +1,11 @@
-//! What operators, CI, packages and attackers get wrong: each is told clearly, and nothing is lost.
+//! What operators, CI and package folders get wrong: each is told clearly, and nothing is lost.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use caur_core::model::JobState;
 use caur_core::testing::free_port;
-use caur_tests::{Daemon, Farm, FarmOptions, SOURCE, TARGET, eventually};
-
-/// Replaces, adds or, with an empty value, removes variables.
-fn with(
-    mut environment: Vec<(&'static str, String)>,
-    changes: &[(&'static str, &str)],
-) -> Vec<(&'static str, String)> {
-    for (name, value) in changes {
-        environment.retain(|(other, _)| other != name);
-        if !value.is_empty() {
-            environment.push((name, (*value).to_owned()));
-        }
-    }
-    environment
-}
-
-async fn stop(mut daemon: Daemon) {
-    daemon.terminate();
-    assert!(daemon.end(Duration::from_secs(30)).await.success());
-}
-
-/// A host key that belongs to nobody.
-const OTHER_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1fKQ6Ih3VwPDxSDzgOLWi2rSrFvIDDfcYdhUuSFQAA";
+use caur_tests::{FOREIGN_HOST_KEY, Farm, FarmOptions, SOURCE, TARGET, changed, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_for_what_does_not_exist_queues_nothing() {
@@ -83,7 +59,7 @@ async fn a_request_for_what_does_not_exist_queues_nothing() {
     let list = farm.caur(&["job", "list", "--json"]).await.expect(0);
     assert_eq!(list.stdout, "[]\n");
     farm.check_queue().await;
-    stop(database).await;
+    database.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,27 +98,27 @@ async fn a_redis_that_cannot_be_used_is_explained() {
     let host = format!("127.0.0.1:{}", farm.sshd.as_ref().unwrap().port());
     let cases: [(Vec<_>, &[&str]); 9] = [
         (
-            with(direct.clone(), &[("REDIS_PORT", &port)]),
+            changed(direct.clone(), &[("REDIS_PORT", &port)]),
             &[&closed, "is the server running"],
         ),
         (
-            with(direct.clone(), &[("REDIS_PASSWORD", "wrong")]),
+            changed(direct.clone(), &[("REDIS_PASSWORD", "wrong")]),
             &["refused the password", "REDIS_PASSWORD"],
         ),
         (
-            with(direct.clone(), &[("REDIS_PASSWORD", "")]),
+            changed(direct.clone(), &[("REDIS_PASSWORD", "")]),
             &["asks for a password", "set REDIS_PASSWORD"],
         ),
         (
-            with(direct, &[("REDIS_HOST", "no-such-host.invalid")]),
+            changed(direct, &[("REDIS_HOST", "no-such-host.invalid")]),
             &["cannot reach Redis at no-such-host.invalid"],
         ),
         (
-            with(tunnel.clone(), &[("REDIS_SSH_HOSTKEY", OTHER_KEY)]),
+            changed(tunnel.clone(), &[("REDIS_SSH_HOSTKEY", FOREIGN_HOST_KEY)]),
             &["THE SSH HOST KEY OF", &host, "HAS CHANGED"],
         ),
         (
-            with(tunnel.clone(), &[("REDIS_SSH_HOSTKEY", "")]),
+            changed(tunnel.clone(), &[("REDIS_SSH_HOSTKEY", "")]),
             &[
                 "SSH host key",
                 "is unknown",
@@ -151,15 +127,15 @@ async fn a_redis_that_cannot_be_used_is_explained() {
             ],
         ),
         (
-            with(tunnel.clone(), &[("REDIS_SSH_HOSTKEY", "no key at all")]),
+            changed(tunnel.clone(), &[("REDIS_SSH_HOSTKEY", "no key at all")]),
             &["the pinned SSH host key", "REDIS_SSH_HOSTKEY"],
         ),
         (
-            with(tunnel.clone(), &[("REDIS_SSH_KEY", "/nonexistent/key")]),
+            changed(tunnel.clone(), &[("REDIS_SSH_KEY", "/nonexistent/key")]),
             &["no usable SSH key", "/nonexistent/key"],
         ),
         (
-            with(tunnel.clone(), &[("REDIS_SSH_PORT", &port)]),
+            changed(tunnel.clone(), &[("REDIS_SSH_PORT", &port)]),
             &["cannot reach the SSH server", &port],
         ),
     ];
@@ -175,21 +151,21 @@ async fn a_redis_that_cannot_be_used_is_explained() {
         );
     }
     // The account may reach this Redis and nothing else.
-    let elsewhere = with(tunnel.clone(), &[("REDIS_PORT", &port)]);
+    let elsewhere = changed(tunnel.clone(), &[("REDIS_PORT", &port)]);
     farm.caur_with(&elsewhere, &["job", "list"], "")
         .await
         .expect(1)
         .says(&["refused to connect to 127.0.0.1"]);
     let _ = farm.caur_with(&tunnel, &["job", "list"], "").await.expect(0);
     // Roles say the same as commands.
-    let mut role = with(farm.database_environment(), &[("REDIS_PASSWORD", "wrong")]);
+    let mut role = changed(farm.database_environment(), &[("REDIS_PASSWORD", "wrong")]);
     farm.caur_with(&role, &["database"], "")
         .await
         .expect(1)
         .says(&["refused the password"]);
-    role = with(
+    role = changed(
         farm.builder_environment("b", "1"),
-        &[("REDIS_SSH_HOSTKEY", OTHER_KEY)],
+        &[("REDIS_SSH_HOSTKEY", FOREIGN_HOST_KEY)],
     );
     farm.caur_with(&role, &["builder"], "")
         .await
@@ -204,7 +180,7 @@ async fn a_builder_without_engine_or_image_takes_nothing_down_with_it() {
     let _database = farm.database().await;
     let _ = farm.schedule(&["a"]).await.expect(0);
     let socket = farm.path().join("no.sock").display().to_string();
-    let environment = with(
+    let environment = changed(
         farm.builder_environment("none", "1"),
         &[("DOCKER_SOCKET", &socket)],
     );
@@ -213,7 +189,7 @@ async fn a_builder_without_engine_or_image_takes_nothing_down_with_it() {
     assert_eq!(farm.job("a").await.unwrap().attempt, 0);
 
     let image = "127.0.0.1:1/no-such-image:latest";
-    let environment = with(
+    let environment = changed(
         farm.builder_environment("blind", "1"),
         &[("BUILDER_IMAGE", image)],
     );
@@ -267,185 +243,6 @@ async fn a_folder_or_commit_that_does_not_exist_fails_the_job_and_names_both() {
     assert_eq!(job.built_commit.as_ref().map(AsRef::as_ref), Some(&*head));
 }
 
-/// Builds `packages` while no database runs, so that their uploads lie in the landing zone.
-async fn uploaded(farm: &Farm, packages: &[&str]) -> Vec<PathBuf> {
-    stop(farm.database().await).await;
-    let builder = farm.builder("builder", "1").await;
-    let _ = farm.schedule(packages).await.expect(0);
-    let mut folders = Vec::new();
-    for package in packages {
-        let job = farm.wait_for(package, JobState::Uploaded).await;
-        folders.push(farm.landing_zone().join(format!("{}.{}", job.id, job.attempt)));
-    }
-    stop(builder).await;
-    folders
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_differs_from_the_manifest_in_redis_is_never_signed() {
-    let farm = Farm::make(FarmOptions::default()).await;
-    let names = ["changed", "swapped", "joined", "emptied", "linked", "honest"];
-    for name in names {
-        farm.source.package(name, "");
-    }
-    let folders = uploaded(&farm, &names).await;
-    let file = |index: usize| folders[index].join(format!("{}-1.0-1-any.pkg.tar.zst", names[index]));
-    // One byte more; another package with a manifest to match; a package nobody told of; a missing file; a link.
-    let mut content = fs::read(file(0)).unwrap();
-    content.push(0);
-    fs::write(file(0), &content).unwrap();
-    let text = fs::read_to_string(folders[1].join("manifest.json")).unwrap();
-    let other = fs::read(file(0)).unwrap();
-    let mut manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
-    manifest["files"][0]["size"] = other.len().into();
-    manifest["files"][0]["sha256"] = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&other)).into();
-    fs::write(folders[1].join("manifest.json"), manifest.to_string()).unwrap();
-    fs::write(file(1), other).unwrap();
-    fs::copy(file(5), folders[2].join("pacman-99-1-any.pkg.tar.zst")).unwrap();
-    fs::remove_file(file(3)).unwrap();
-    fs::rename(file(4), farm.path().join("elsewhere")).unwrap();
-    symlink(farm.path().join("elsewhere"), file(4)).unwrap();
-
-    let _database = farm.database().await;
-    for (name, words) in [
-        ("changed", "bytes, the manifest says"),
-        ("swapped", "the manifest says"),
-        (
-            "joined",
-            "\"pacman-99-1-any.pkg.tar.zst\" lies in the upload, but the manifest does not name it",
-        ),
-        ("emptied", "is in the manifest, but not in the upload"),
-        ("linked", "is not a regular file"),
-    ] {
-        let reason = farm.wait_for(name, JobState::Failed).await.reason.unwrap();
-        assert!(
-            reason.starts_with("packages refused: ") && reason.contains(words),
-            "{name}: {reason}"
-        );
-        let log = farm.caur(&["job", "log", name]).await.expect(0).stdout;
-        assert!(log.contains(&format!("==> [caur] {reason}\n")), "{log}");
-    }
-    farm.wait_for("honest", JobState::Succeeded).await;
-    let published = farm.published();
-    published.check(&farm.key);
-    assert_eq!(published.names(), ["honest"].into());
-    farm.check_queue().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_package_of_another_pkgbase_is_refused() {
-    let farm = Farm::make(FarmOptions {
-        demo: true,
-        ..FarmOptions::default()
-    })
-    .await;
-    let _database = farm.database().await;
-    let _builder = farm.builder("builder", "1").await;
-    let _ = farm.schedule(&["caur-demo-impostor"]).await.expect(0);
-    let job = farm.wait_for("caur-demo-impostor", JobState::Failed).await;
-    let reason = job.reason.unwrap();
-    for words in [
-        "packages refused",
-        "pacman-99.0-1-x86_64.pkg.tar.zst",
-        "comes from the pkgbase \"pacman\"",
-        "caur-demo-impostor",
-    ] {
-        assert!(reason.contains(words), "{words:?} is not in {reason:?}");
-    }
-    assert_eq!(farm.published().names(), [].into());
-    assert_eq!(farm.published().package_files(), [].into());
-    let gone = eventually(Duration::from_secs(10), || async {
-        farm.uploads().is_empty().then_some(())
-    });
-    gone.await.unwrap_or_else(|_| panic!("{:?}", farm.uploads()));
-    farm.check_queue().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_is_cut_is_repeated_whole() {
-    let farm = Farm::make(FarmOptions {
-        ssh: true,
-        lease: 5,
-        ..FarmOptions::default()
-    })
-    .await;
-    let sshd = farm.sshd.as_ref().unwrap();
-    // Large enough to be caught on its way.
-    let large = "package() { install -d \"$pkgdir/usr/share/large\"; head -c 60M /dev/urandom >\"$pkgdir/usr/share/large/data\"; }";
-    farm.source.package("cut", large).package("killed", large);
-    let _database = farm.database().await;
-    let mut first = farm.builder("first", "1").await;
-
-    // The connection breaks.
-    let _ = farm.schedule(&["cut"]).await.expect(0);
-    assert!(upload_begins(&farm).await.ends_with(".part"));
-    assert!(sshd.cut_sessions() > 0);
-    let job = farm.wait_for("cut", JobState::Succeeded).await;
-    assert_eq!(job.attempt, 1, "the attempt survives that");
-
-    // The builder dies; frozen before that, its upload cannot become complete.
-    let _ = farm.schedule(&["killed"]).await.expect(0);
-    let begun = upload_begins(&farm).await;
-    sshd.freeze_sessions();
-    let left = farm.uploads();
-    assert_eq!(left, [begun]);
-    first.kill();
-    sshd.cut_sessions();
-    let _second = farm.builder("second", "1").await;
-    let job = farm.wait_for("killed", JobState::Succeeded).await;
-    assert_eq!((job.attempt, job.builder), (2, Some(farm.builder_name("second"))));
-
-    let published = farm.published();
-    published.check(&farm.key);
-    assert_eq!(published.names(), ["cut", "killed"].into());
-    // What was begun and never completed goes as well.
-    let gone = eventually(Duration::from_secs(30), || async {
-        farm.uploads().is_empty().then_some(())
-    });
-    gone.await.unwrap_or_else(|_| panic!("{:?}", farm.uploads()));
-    farm.check_queue().await;
-}
-
-/// Waits until an upload has begun and is not complete; gives its folder's name.
-async fn upload_begins(farm: &Farm) -> String {
-    let begun = eventually(Duration::from_secs(90), || async {
-        let folder = farm.uploads().into_iter().find(|name| name.ends_with(".part"))?;
-        let mut files = fs::read_dir(farm.landing_zone().join(&folder)).ok()?;
-        files
-            .any(|file| file.is_ok_and(|file| file.metadata().is_ok_and(|data| data.len() > 0)))
-            .then_some(folder)
-    });
-    match begun.await {
-        Ok(folder) => folder,
-        Err(after) => panic!("no upload begins within {after:?}\n{}", farm.report().await),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn packages_do_not_go_to_an_upload_host_with_another_key() {
-    let farm = Farm::make(FarmOptions {
-        ssh: true,
-        ..FarmOptions::default()
-    })
-    .await;
-    farm.source.package("a", "");
-    let wrong = with(farm.database_environment(), &[("DATABASE_HOST_KEYS", OTHER_KEY)]);
-    let database = farm.database_with(&wrong).await;
-    let _first = farm.builder("first", "1").await;
-    let _ = farm.schedule(&["a"]).await.expect(0);
-    let reason = farm.wait_for("a", JobState::Backoff).await.reason.unwrap();
-    assert!(
-        reason.starts_with("upload failed: THE SSH HOST KEY OF"),
-        "{reason}"
-    );
-    assert_eq!(farm.uploads(), [""; 0]);
-    // Corrected where it is published, it works for builders that were not restarted.
-    stop(database).await;
-    let _database = farm.database().await;
-    let _second = farm.builder("second", "1").await;
-    farm.wait_for("a", JobState::Succeeded).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn configuration_errors_name_key_source_and_what_is_expected() {
     let farm = Farm::make(FarmOptions::default()).await;
@@ -456,7 +253,7 @@ async fn configuration_errors_name_key_source_and_what_is_expected() {
     )
     .unwrap();
     let shown = file.display().to_string();
-    let environment = with(
+    let environment = changed(
         farm.redis_environment(),
         &[
             ("REDIS_PORT", "six"),
@@ -492,7 +289,7 @@ async fn configuration_errors_name_key_source_and_what_is_expected() {
         "packages.repos is not set, which the database role needs: set PACKAGE_REPOS to ",
         "packages.target_repos is not set",
     ]);
-    let missing = with(
+    let missing = changed(
         farm.builder_environment("b", "1"),
         &[("BUILDER_SHARED_DIR", "/nonexistent")],
     );
@@ -501,14 +298,14 @@ async fn configuration_errors_name_key_source_and_what_is_expected() {
         "builder.shared_dir",
         "/nonexistent is no directory that this process can see",
     ]);
-    let no_key = with(
+    let no_key = changed(
         farm.database_environment(),
         &[("GPG_PATH", &farm.path().join("home").display().to_string())],
     );
     let ran = farm.caur_with(&no_key, &["database"], "").await.expect(1);
     ran.says(&["has no secret key", "--import"]);
 
-    let odd = with(farm.redis_environment(), &[("REDIS_PASWORD", "x")]);
+    let odd = changed(farm.redis_environment(), &[("REDIS_PASWORD", "x")]);
     let ran = farm.caur_with(&odd, &["config", "check"], "").await.expect(0);
     ran.says(&["REDIS_PASWORD means nothing to caur; did you mean REDIS_PASSWORD?"]);
     assert!(!ran.stdout.contains("a password with"), "secrets are masked");

@@ -9,9 +9,7 @@ use serde_json::{Value, json};
 /// A farm whose `database` has told what repositories there are.
 async fn known_farm() -> Farm {
     let farm = Farm::make(FarmOptions::default()).await;
-    let mut database = farm.database().await;
-    database.terminate();
-    assert!(database.end(std::time::Duration::from_secs(30)).await.success());
+    farm.database().await.stop().await;
     farm
 }
 

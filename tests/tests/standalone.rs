@@ -122,7 +122,7 @@ async fn a_shutdown_during_a_build_hands_the_job_back_and_a_restart_goes_on() {
     println!("ended {:?} after SIGTERM", begin.elapsed());
     gone(redis).await;
 
-    let mut daemon = start(&farm).await;
+    let daemon = start(&farm).await;
     farm.files.open("build");
     let job = wait_for(&farm, "held", JobState::Succeeded).await;
     assert_eq!(job.attempt, 2);
@@ -145,8 +145,7 @@ async fn a_shutdown_during_a_build_hands_the_job_back_and_a_restart_goes_on() {
     caur_tests::Published::read(&farm.path().join("state/repo"), "test-repo", "x86_64").check(&farm.key);
     let audit = farm.caur_with(&client(&farm), &["audit"], "").await.expect(0);
     assert_eq!(audit.stdout, "the queue is sound\n");
-    daemon.terminate();
-    assert!(daemon.end(Duration::from_secs(30)).await.success());
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
