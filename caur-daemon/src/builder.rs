@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::Delivery;
+use crate::outage::wait_for_redis;
 
 /// How often a lease is extended at least; also how soon a cancel is noticed.
 const HEARTBEAT: Duration = Duration::from_millis(1500);
@@ -21,6 +22,8 @@ const HEARTBEAT: Duration = Duration::from_millis(1500);
 const IDLE: Duration = Duration::from_secs(20);
 /// How long a builder waits for a farm that has no database yet.
 const NO_FARM: Duration = Duration::from_secs(3);
+/// How long log and outcome may each take to reach Redis once the builder shuts down.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long the rest of a log may take to reach Redis.
 const LOG_CLOSE: Duration = Duration::from_secs(20);
 
@@ -91,7 +94,7 @@ impl BuilderRole {
                 Ok(()) => {}
                 Err(QueueError::Link { action, source }) => {
                     tracing::warn!("cannot {action}: {source}; waiting for Redis");
-                    self.queue.link().wait_until_up(&shutdown).await;
+                    wait_for_redis(self.queue.link(), &source, &shutdown).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -163,20 +166,29 @@ impl BuilderRole {
         let mut ended = self
             .build_and_upload(&claim, writer.sender(), &phase, &switch)
             .await;
-        writer.close(LOG_CLOSE).await;
+        tokio::select! {
+            () = writer.close(LOG_CLOSE) => {}
+            () = after(shutdown, LAST_WORDS) => {}
+        }
         match switch.reason() {
             Some(Stop::Canceled(reason)) => {
                 ended.outcome = BuildOutcome::Canceled;
                 ended.reason = reason;
             }
-            Some(Stop::Shutdown) if ended.outcome != BuildOutcome::Built => {
+            // What is known by now stays known; what the shutdown broke off is built again.
+            Some(Stop::Shutdown)
+                if matches!(
+                    ended.outcome,
+                    BuildOutcome::Canceled | BuildOutcome::Infrastructure
+                ) =>
+            {
                 ended.outcome = BuildOutcome::Released;
                 ended.reason = format!("builder {} shuts down", self.name);
             }
             Some(Stop::Shutdown | Stop::Lost) | None => {}
         }
         ended.took = started.elapsed();
-        self.finish(&claim, &ended).await;
+        self.finish(&claim, &ended, shutdown).await;
         lease.abort();
         tracing::info!(
             %job, attempt, %package, outcome = ended.outcome.as_str(), seconds = ended.took.as_secs(),
@@ -315,23 +327,38 @@ impl BuilderRole {
         Ok((order, farm))
     }
 
-    /// Tells the queue, through outages of Redis, for as long as the job is ours.
-    async fn finish(&self, claim: &Claim, ended: &Attempt) {
+    /// Tells the queue, through outages of Redis, for as long as the job is ours. A shutdown gives it a few seconds;
+    /// a job that is not told about returns with its lease.
+    async fn finish(&self, claim: &Claim, ended: &Attempt, shutdown: &CancellationToken) {
         let (job, attempt) = (claim.token.job, claim.token.attempt);
-        loop {
-            match self.queue.finish(&claim.token, ended).await {
-                Ok(()) => return,
-                Err(QueueError::Link { source, .. }) => {
-                    tracing::warn!(%job, attempt, "cannot report the outcome: {source}; waiting for Redis");
-                    self.queue.link().wait_until_up(&CancellationToken::new()).await;
+        let telling = async {
+            loop {
+                match self.queue.finish(&claim.token, ended).await {
+                    Ok(()) => return,
+                    Err(QueueError::Link { source, .. }) => {
+                        tracing::warn!(%job, attempt, "cannot report the outcome: {source}; waiting for Redis");
+                        wait_for_redis(self.queue.link(), &source, &CancellationToken::new()).await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%job, attempt, "{error}");
+                        return;
+                    }
                 }
-                Err(error) => {
-                    tracing::warn!(%job, attempt, "{error}");
-                    return;
-                }
+            }
+        };
+        tokio::select! {
+            () = telling => {}
+            () = after(shutdown, LAST_WORDS) => {
+                tracing::warn!(%job, attempt, "leaving without reporting the outcome; the job returns with its lease");
             }
         }
     }
+}
+
+/// Returns this long after `shutdown`.
+async fn after(shutdown: &CancellationToken, time: Duration) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(time).await;
 }
 
 async fn say(log: &mpsc::Sender<Vec<u8>>, text: &str) {
@@ -351,12 +378,19 @@ async fn keep_lease(
     let mut ticks = tokio::time::interval(HEARTBEAT.min(lease / 4));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = shutdown.cancelled(), if switch.reason().is_none() => switch.stop(Stop::Shutdown),
-        }
-        let phase = *phases.borrow();
-        match queue.heartbeat(&token, lease, phase).await {
+        let beat = async {
+            ticks.tick().await;
+            let phase = *phases.borrow();
+            queue.heartbeat(&token, lease, phase).await
+        };
+        let answer = tokio::select! {
+            answer = beat => answer,
+            () = shutdown.cancelled(), if switch.reason().is_none() => {
+                switch.stop(Stop::Shutdown);
+                continue;
+            }
+        };
+        match answer {
             Ok(Directive::GoOn) => {}
             Ok(Directive::Cancel { reason }) => switch.stop(Stop::Canceled(reason)),
             Err(QueueError::Stale { .. }) => {

@@ -3,7 +3,7 @@
 //! Either way they appear there whole, under the name `JOB.ATTEMPT`, or not at all.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,12 +93,13 @@ fn endpoint(farm: &FarmConfig, settings: &BuilderSettings) -> Result<UploadEndpo
     Ok(endpoint)
 }
 
-/// Writes the manifest beside the packages.
-fn write_manifest(manifest: &Manifest, folder: &Path) -> Result<Vec<u8>> {
+/// Writes the manifest to a new file. Never into a directory that a build could write to: it may have left a link there.
+fn write_manifest(manifest: &Manifest, path: &Path) -> Result<u64> {
     let text = serde_json::to_vec_pretty(manifest).wrap_err("cannot write the manifest")?;
-    let path = folder.join(Manifest::FILE_NAME);
-    fs::write(&path, &text).wrap_err_with(|| format!("cannot write {}", path.display()))?;
-    Ok(text)
+    File::create_new(path)
+        .and_then(|mut file| file.write_all(&text))
+        .wrap_err_with(|| format!("cannot write {}", path.display()))?;
+    Ok(text.len() as u64)
 }
 
 async fn upload(
@@ -108,7 +109,9 @@ async fn upload(
     folder: &Path,
     cancel: &CancellationToken,
 ) -> Result<()> {
-    let text = write_manifest(manifest, folder)?;
+    let own = tempfile::tempdir().wrap_err("cannot make a temporary directory for the manifest")?;
+    let manifest_path = own.path().join(Manifest::FILE_NAME);
+    let manifest_size = write_manifest(manifest, &manifest_path)?;
     let mut files: Vec<LocalFile> = manifest
         .files
         .iter()
@@ -119,9 +122,9 @@ async fn upload(
         })
         .collect();
     files.push(LocalFile {
-        path: folder.join(Manifest::FILE_NAME),
+        path: manifest_path,
         name: Manifest::FILE_NAME.to_owned(),
-        size: text.len() as u64,
+        size: manifest_size,
     });
     let complete = format!("{}/{}", endpoint.path.trim_end_matches('/'), manifest.directory());
     let part = format!("{complete}.part");
@@ -173,15 +176,14 @@ fn copy(manifest: &Manifest, folder: &Path, landing_zone: &Path) -> Result<()> {
         }
     }
     fs::create_dir(&part).wrap_err_with(|| context(&part))?;
-    write_manifest(manifest, folder)?;
-    let names = manifest
-        .files
-        .iter()
-        .map(|file| file.name.as_str())
-        .chain([Manifest::FILE_NAME]);
-    for name in names {
+    for file in &manifest.files {
+        let to = part.join(&file.name);
+        fs::copy(folder.join(&file.name), &to).wrap_err_with(|| context(&to))?;
+    }
+    write_manifest(manifest, &part.join(Manifest::FILE_NAME))?;
+    let names = manifest.files.iter().map(|file| file.name.as_str());
+    for name in names.chain([Manifest::FILE_NAME]) {
         let to = part.join(name);
-        fs::copy(folder.join(name), &to).wrap_err_with(|| context(&to))?;
         File::open(&to)
             .and_then(|file| file.sync_all())
             .wrap_err_with(|| context(&to))?;

@@ -152,6 +152,7 @@ async fn log(queue: &Queue, name: &str, follow: bool, attempt: Option<u32>, as_j
     let mut reader = LogReader::new(queue.link().clone(), job.id, attempt);
     let mut sanitizer = Sanitizer::default();
     let mut out = std::io::stdout().lock();
+    let mut empty = true;
     while !reader.ended() {
         let wait = if follow { WAIT } else { Duration::ZERO };
         let chunk = match reader.next(wait).await {
@@ -167,11 +168,19 @@ async fn log(queue: &Queue, name: &str, follow: bool, attempt: Option<u32>, as_j
             Err(error) => return Err(error.into()),
         };
         let Some(chunk) = chunk else {
-            if follow {
-                continue;
+            let over = !follow || is_over(queue, job.id, attempt).await?;
+            if over && empty {
+                return Err(eyre!(
+                    "the log of job {} attempt {attempt} is not there, or not kept any more",
+                    job.id
+                ));
             }
-            break;
+            if over {
+                break;
+            }
+            continue;
         };
+        empty = false;
         let text = if as_json {
             line_of(&chunk, &mut sanitizer)
         } else {
@@ -184,6 +193,12 @@ async fn log(queue: &Queue, name: &str, follow: bool, attempt: Option<u32>, as_j
         }
     }
     Ok(())
+}
+
+/// Whether nothing is added to an attempt's log any more.
+async fn is_over(queue: &Queue, id: JobId, attempt: u32) -> Result<bool> {
+    let job = queue.job(id).await?;
+    Ok(job.is_none_or(|job| job.attempt != attempt || job.state.is_final()))
 }
 
 async fn wait_for_start(queue: &Queue, id: JobId) -> Result<Job> {

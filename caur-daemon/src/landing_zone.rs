@@ -19,13 +19,24 @@ pub async fn tidy(queue: &Queue, landing_zone: &Path) -> Result<(), QueueError> 
         if !queue.job(id).await?.is_some_and(|job| is_over(&job, attempt)) {
             continue;
         }
-        let path = landing_zone.join(&name);
-        match tokio::fs::remove_dir_all(&path).await {
-            Ok(()) => tracing::info!(job = %id, attempt, "removed the upload {name}, whose attempt is over"),
-            Err(error) => tracing::warn!(job = %id, attempt, "cannot remove {}: {error}", path.display()),
-        }
+        tracing::info!(job = %id, attempt, "removing the upload {name}, whose attempt is over");
+        remove_folder(&landing_zone.join(&name)).await;
     }
     Ok(())
+}
+
+/// Removes the upload of one attempt.
+pub async fn remove(landing_zone: &Path, job: JobId, attempt: u32) {
+    remove_folder(&landing_zone.join(format!("{job}.{attempt}"))).await;
+}
+
+async fn remove_folder(path: &Path) {
+    match tokio::fs::remove_dir_all(path).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!("cannot remove {}: {error}", path.display());
+        }
+        _ => {}
+    }
 }
 
 async fn entries(landing_zone: &Path) -> Vec<String> {

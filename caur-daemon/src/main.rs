@@ -5,14 +5,16 @@
 mod builder;
 mod cli;
 mod config_check;
-mod database;
 mod delivery;
 mod job;
 mod landing_zone;
+mod outage;
+mod publisher;
 mod redis_child;
 mod roles;
 mod schedule;
 mod supervisor;
+mod sweeper;
 mod table;
 
 use std::io::IsTerminal;
@@ -40,7 +42,12 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .wrap_err("cannot start the runtime")
-        .and_then(|runtime| runtime.block_on(run(cli)));
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(run(cli));
+            // Blocking work that outlasts the drain is such that a kill at any moment does no harm.
+            runtime.shutdown_background();
+            outcome
+        });
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {}", chain(&error));
         ExitCode::FAILURE

@@ -1,5 +1,6 @@
 //! A private Redis for `standalone`: a child on a Unix socket, with its data in the state directory.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -7,7 +8,9 @@ use std::time::Duration;
 use caur_core::config::STANDALONE_SOCKET;
 use caur_core::link::{Direct, RedisAddress, RedisAuth, RedisLink};
 use color_eyre::eyre::{Result, WrapErr, bail, eyre};
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 const START: Duration = Duration::from_mins(2);
 /// How long it may take to write its data and end.
 const STOP: Duration = Duration::from_secs(10);
+/// How often a lock or a socket is tried again.
+const RETRY: Duration = Duration::from_millis(100);
 /// The longest path of a Unix socket, in bytes.
 const LONGEST_SOCKET: usize = 107;
 
@@ -23,6 +28,8 @@ const LONGEST_SOCKET: usize = 107;
 pub struct RedisChild {
     child: Child,
     socket: PathBuf,
+    /// Held, not read: nobody else starts a server on these data.
+    _lock: File,
 }
 
 impl RedisChild {
@@ -45,6 +52,7 @@ impl RedisChild {
             .to_owned();
         std::fs::create_dir_all(&directory)
             .wrap_err_with(|| format!("cannot create {}", directory.display()))?;
+        let lock = lock(&state).await?;
         if socket.as_os_str().len() > LONGEST_SOCKET {
             bail!(
                 "the state directory's path is too long: {} has more than the {LONGEST_SOCKET} bytes that a Unix \
@@ -52,6 +60,18 @@ impl RedisChild {
                 socket.display()
             );
         }
+        // The server of a process that was killed may still be ending.
+        let gone = async {
+            while UnixStream::connect(&socket).await.is_ok() {
+                tokio::time::sleep(RETRY).await;
+            }
+        };
+        timeout(STOP, gone).await.map_err(|_| {
+            eyre!(
+                "a Redis of somebody else listens on {}; end it, or name another state directory",
+                socket.display()
+            )
+        })?;
         let log = directory.join("redis.log");
         // Its own process group, so that Ctrl-C at the terminal reaches it only through us.
         let mut command = if installed("setpriv") {
@@ -85,7 +105,11 @@ impl RedisChild {
             .kill_on_drop(true)
             .spawn()
             .wrap_err_with(|| format!("cannot start {server}"))?;
-        let mut started = Self { child, socket };
+        let mut started = Self {
+            child,
+            socket,
+            _lock: lock,
+        };
         started.wait_ready(server, &log).await?;
         Ok(started)
     }
@@ -145,6 +169,29 @@ impl RedisChild {
         }
         Ok(())
     }
+}
+
+/// Takes the state directory for this process, waiting for a moment for one that is just ending.
+async fn lock(state: &Path) -> Result<File> {
+    let path = state.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .wrap_err_with(|| format!("cannot open {}", path.display()))?;
+    let locked = async {
+        while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            tokio::time::sleep(RETRY).await;
+        }
+    };
+    timeout(STOP, locked).await.map_err(|_| {
+        eyre!(
+            "another standalone runs in {}; end it, or name another state directory",
+            state.display()
+        )
+    })?;
+    Ok(file)
 }
 
 fn installed(program: &str) -> bool {

@@ -15,10 +15,11 @@ use caur_core::repo::{DebugPackages, ProtectedNames, Repository, RepositoryOptio
 use color_eyre::eyre::{Result, WrapErr};
 
 use crate::builder::BuilderRole;
-use crate::database::{Publisher, sweep};
 use crate::delivery::Delivery;
+use crate::publisher::Publisher;
 use crate::redis_child::RedisChild;
 use crate::supervisor::Supervisor;
+use crate::sweeper::sweep;
 
 /// Runs the `builder` role until a signal.
 ///

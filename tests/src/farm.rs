@@ -12,8 +12,7 @@ use caur_core::testing::{RedisOptions, RedisServer, Sshd, SshdOptions};
 use tempfile::TempDir;
 
 use crate::{
-    Client, Daemon, FileServer, PackageSource, Published, Ran, SigningKey, build_image, caur_daemon,
-    engine_socket, eventually, run,
+    Client, Daemon, FileServer, PackageSource, Published, Ran, SigningKey, caur_daemon, eventually, run,
 };
 
 /// The target repository of every farm.

@@ -194,3 +194,33 @@ async fn somebody_else_can_add_to_the_end() {
     let chunks = read_all(&mut LogReader::new(server.link(), JobId(7), 1)).await;
     assert_eq!(text(&chunks), b"one\ntwo\n");
 }
+
+#[tokio::test]
+async fn a_redis_that_does_not_answer_does_not_hold_up_the_build() {
+    let server = RedisServer::start();
+    lease(&server, "n").await;
+    let writer = LogWriter::start(server.link(), token(), limits(64 << 20, 1 << 20));
+    let sender = writer.sender();
+    sender.send(b"first ".to_vec()).await.unwrap();
+    let mut reader = LogReader::new(server.link(), JobId(7), 1);
+    assert_eq!(
+        reader.next(LIMIT).await.unwrap(),
+        Some(LogChunk::Data(b"first ".to_vec()))
+    );
+    server.freeze();
+    // Far more than pipes and channels hold, and less than the writer's buffer.
+    let output = vec![b'x'; 4 << 20];
+    let sending = async {
+        for piece in output.chunks(16 << 10) {
+            sender.send(piece.to_vec()).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), sending)
+        .await
+        .expect("the build's output is taken all the time");
+    server.thaw();
+    drop(sender);
+    writer.close(LIMIT * 2).await;
+    end(&server).await;
+    assert_eq!(text(&read_all(&mut reader).await).len(), output.len());
+}

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use redis::Script;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -20,6 +22,8 @@ static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("app
 const BATCH_BYTES: usize = 64 << 10;
 /// … or when its first byte is this old.
 const BATCH_DELAY: Duration = Duration::from_millis(100);
+/// How long after a failure the next append begins.
+const RETRY: Duration = Duration::from_secs(1);
 /// Bytes that wait for Redis at most; then the oldest go, and the reader sees a cut.
 const BUFFER_BYTES: usize = 8 << 20;
 /// Pieces of output that wait for the writer at most; then the build's output is read more slowly.
@@ -113,12 +117,21 @@ async fn append(
         .await
 }
 
+/// An append that is under way.
+struct Flight {
+    answer: BoxFuture<'static, Result<Option<String>, LinkError>>,
+    /// Offset behind its last byte.
+    end: u64,
+    bytes: u64,
+    removes: usize,
+}
+
 struct State {
     link: RedisLink,
     token: LeaseToken,
     limits: LogLimits,
     abandon: CancellationToken,
-    /// Bytes that are not in Redis yet.
+    /// Bytes that are not in Redis yet, as far as known.
     buffer: Vec<u8>,
     /// Offset of the buffer's first byte.
     offset: u64,
@@ -141,37 +154,53 @@ impl State {
         }
     }
 
+    /// Takes output while an append is under way: a Redis that does not answer must not hold up the build.
     async fn run(mut self, mut receiver: mpsc::Receiver<Vec<u8>>) {
+        let mut open = true;
+        let mut flight: Option<Flight> = None;
+        // When the next append may begin; none while nothing waits for one.
         let mut due: Option<Instant> = None;
+        let mut not_before = Instant::now();
         loop {
-            let flush_at = due.unwrap_or_else(|| Instant::now() + BATCH_DELAY);
-            let piece = tokio::select! {
-                piece = receiver.recv() => piece,
-                () = tokio::time::sleep_until(flush_at), if due.is_some() => {
-                    if !self.flush().await {
-                        return;
-                    }
-                    due = None;
-                    continue;
-                }
-            };
-            let Some(piece) = piece else { break };
-            self.take(&piece);
-            if self.buffer.len() >= BATCH_BYTES {
-                if !self.flush().await {
-                    return;
-                }
-                due = None;
-            } else if due.is_none() {
-                due = Some(Instant::now() + BATCH_DELAY);
+            if flight.is_none() && self.buffer.is_empty() && !open {
+                return;
             }
-        }
-        while !self.buffer.is_empty() && self.flush().await {
-            if !self.buffer.is_empty() {
-                self.link.wait_until_up(&self.abandon).await;
-                if self.abandon.is_cancelled() {
-                    return;
+            tokio::select! {
+                piece = receiver.recv(), if open => match piece {
+                    Some(piece) => {
+                        self.take(&piece);
+                        let now = Instant::now();
+                        let full = self.buffer.len() >= BATCH_BYTES;
+                        let wish = if full { now } else { due.unwrap_or(now + BATCH_DELAY) };
+                        due = Some(wish.max(not_before));
+                    }
+                    None => open = false,
+                },
+                answer = async { (&mut flight.as_mut().expect("checked").answer).await }, if flight.is_some() => {
+                    let Some(done) = flight.take() else { continue };
+                    match answer {
+                        Ok(Some(id)) => {
+                            self.written(&done, id);
+                            due = (!self.buffer.is_empty()).then(Instant::now);
+                        }
+                        // The lease is lost: nobody wants this log any more.
+                        Ok(None) => return,
+                        Err(error) => {
+                            tracing::debug!(job = %self.token.job, %error, "the log waits for Redis");
+                            not_before = Instant::now() + RETRY;
+                            due = Some(not_before);
+                        }
+                    }
+                },
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)),
+                    if flight.is_none() && !self.buffer.is_empty() && due.is_some() =>
+                {
+                    flight = Some(self.launch());
                 }
+                () = self.abandon.cancelled() => return,
+            }
+            if !open && due.is_none() && !self.buffer.is_empty() {
+                due = Some(Instant::now());
             }
         }
     }
@@ -185,32 +214,21 @@ impl State {
         }
     }
 
-    /// Sends the buffer; keeps it where Redis is out of reach. False when the lease is lost.
-    async fn flush(&mut self) -> bool {
-        while !self.buffer.is_empty() {
-            let length = self.buffer.len().min(BATCH_BYTES);
-            let remove = self.overflow(length as u64);
-            let offset = i64::try_from(self.offset).unwrap_or(i64::MAX);
-            let bytes = &self.buffer[..length];
-            match append(
-                &self.link,
-                &self.token,
-                offset,
-                bytes,
-                self.limits.retention,
-                &remove,
-            )
-            .await
-            {
-                Ok(Some(id)) => self.written(length, id, remove.len()),
-                Ok(None) => return false,
-                Err(error) => {
-                    tracing::debug!(job = %self.token.job, %error, "log waits for Redis");
-                    return true;
-                }
-            }
+    /// Begins to append the next batch.
+    fn launch(&self) -> Flight {
+        let length = self.buffer.len().min(BATCH_BYTES);
+        let bytes = self.buffer[..length].to_vec();
+        let remove = self.overflow(length as u64);
+        let offset = i64::try_from(self.offset).unwrap_or(i64::MAX);
+        let (link, token, retention) = (self.link.clone(), self.token.clone(), self.limits.retention);
+        let removes = remove.len();
+        let answer = async move { append(&link, &token, offset, &bytes, retention, &remove).await };
+        Flight {
+            answer: answer.boxed(),
+            end: self.offset + length as u64,
+            bytes: length as u64,
+            removes,
         }
-        true
     }
 
     /// The oldest tail entries that have to go so that `more` bytes fit.
@@ -227,17 +245,22 @@ impl State {
         remove
     }
 
-    fn written(&mut self, length: usize, id: String, removed: usize) {
-        for (_, size) in self.tail.drain(..removed) {
+    fn written(&mut self, done: &Flight, id: String) {
+        for (_, size) in self.tail.drain(..done.removes) {
             self.tail_bytes -= size;
         }
-        let end = self.offset + length as u64;
         // An id is unknown where the entry was there already; such an entry stays.
-        if end > self.limits.head && !id.is_empty() {
-            self.tail.push_back((id, length as u64));
-            self.tail_bytes += length as u64;
+        if done.end > self.limits.head && !id.is_empty() {
+            self.tail.push_back((id, done.bytes));
+            self.tail_bytes += done.bytes;
         }
-        self.buffer.drain(..length);
-        self.offset = end;
+        // The buffer may have lost its oldest bytes meanwhile.
+        let behind = done.end.saturating_sub(self.offset);
+        self.buffer.drain(
+            ..usize::try_from(behind)
+                .unwrap_or(usize::MAX)
+                .min(self.buffer.len()),
+        );
+        self.offset = self.offset.max(done.end);
     }
 }

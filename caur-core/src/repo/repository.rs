@@ -19,7 +19,7 @@ use super::verify::{Rules, Verified, verify};
 use super::{
     PublishReport, Refusal, RepoError, RepositoryOptions, Signing, SnapshotId, Upload, UploadOutcome,
 };
-use crate::model::{JobId, Pkgbase, Pkgname, PublishedPackage, Target, TargetRepo};
+use crate::model::{JobId, Manifest, Pkgbase, Pkgname, PublishedPackage, Target, TargetRepo};
 
 /// The repositories below one root. One process at a time has it open; targets are published in parallel.
 pub struct Repository {
@@ -145,6 +145,10 @@ impl Repository {
         for (number, upload) in uploads.iter().enumerate() {
             let staging = layout.staging().join(number.to_string());
             let outcome = match self.accept(target, &layout, upload, &staging, &new)? {
+                // An upload is removed when it is published; the news of that can get lost after it.
+                Err(Refusal::NoFolder(_)) if is_published(&layout, &upload.manifest, &new) => {
+                    UploadOutcome::AlreadyPublished
+                }
                 Err(refusal) => UploadOutcome::Refused(refusal),
                 Ok(packages)
                     if packages
@@ -340,6 +344,15 @@ fn listed(package: &Verified) -> Listed {
         sha256: Some(package.taken.package.sha256.clone()),
         provides: info.all("provides").map(str::to_owned).collect(),
     }
+}
+
+/// Whether the database lists the very files of `manifest`.
+fn is_published(layout: &Layout, manifest: &Manifest, index: &Index) -> bool {
+    !manifest.files.is_empty()
+        && manifest.files.iter().all(|file| {
+            let listed = index.values().any(|listed| listed.file_name == file.name);
+            listed && hash_file(&layout.public().join(&file.name)).is_ok_and(|hash| hash == file.sha256)
+        })
 }
 
 fn published(name: &str, listed: Listed) -> Option<PublishedPackage> {

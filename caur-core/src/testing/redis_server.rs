@@ -1,5 +1,6 @@
 //! A private `redis-server` (or `valkey-server`) for tests.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -117,6 +118,27 @@ impl RedisServer {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Stops it from answering, with its connections open.
+    ///
+    /// # Panics
+    /// When there is no such process any more.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`freeze`](Self::freeze).
+    ///
+    /// # Panics
+    /// When there is no such process any more.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = Pid::from_raw(self.id().cast_signed()).expect("a process id is not 0");
+        kill_process(id, signal).expect("the server lives");
     }
 
     /// Kills it, as a crash does.

@@ -1,6 +1,7 @@
 //! The queue against a real Redis; the invariants are checked after every step.
 
 mod lifecycle;
+mod planning;
 mod publishing;
 mod random;
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::fixture::{Farm, Keyring, Pkg, names, target};
 use crate::model::Target;
-use crate::repo::{RepoError, Repository, UploadOutcome};
+use crate::repo::{Refusal, RepoError, Repository, UploadOutcome};
 
 #[test]
 fn a_new_target_has_empty_databases_and_lists() {
@@ -89,6 +89,32 @@ fn superseded_files_move_to_the_archive_with_their_signatures() {
     assert!(!farm.public().join("app-1-1-x86_64.pkg.tar.zst").exists());
     assert_eq!(farm.index()["app"].version, "1-2");
     assert_eq!(farm.index()["b"].version, "1-1");
+}
+
+#[test]
+fn an_upload_that_was_published_and_removed_is_recognised() {
+    let farm = Farm::new();
+    let upload = farm.upload(1, "app", &[Pkg::new("app", "1-1")]);
+    let repository = farm.open();
+    repository
+        .publish(&target(), std::slice::from_ref(&upload))
+        .unwrap();
+    fs::remove_dir_all(&upload.dir).unwrap();
+    let again = repository
+        .publish(&target(), std::slice::from_ref(&upload))
+        .unwrap();
+    assert!(
+        matches!(again.outcomes[0].1, UploadOutcome::AlreadyPublished),
+        "{:?}",
+        again.outcomes
+    );
+    let mut other = upload;
+    other.manifest.files[0].sha256 = "0".repeat(64);
+    let outcome = &repository.publish(&target(), &[other]).unwrap().outcomes[0].1;
+    assert!(
+        matches!(outcome, UploadOutcome::Refused(Refusal::NoFolder(_))),
+        "{outcome:?}"
+    );
 }
 
 #[test]
