@@ -193,3 +193,70 @@ fn copy(manifest: &Manifest, folder: &Path, landing_zone: &Path) -> Result<()> {
     fs::rename(&part, &complete).wrap_err_with(|| context(&complete))?;
     sync(landing_zone).wrap_err_with(|| context(landing_zone))
 }
+
+#[cfg(test)]
+mod tests {
+    use caur_core::model::ManifestFile;
+
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            job: "1795490353292".parse().unwrap(),
+            attempt: 2,
+            pkgbase: "foo".parse().unwrap(),
+            target: caur_core::model::Target {
+                repo: "repo".parse().unwrap(),
+                arch: "x86_64".parse().unwrap(),
+            },
+            commit: "0123456789012345678901234567890123456789".parse().unwrap(),
+            builder: "builder".parse().unwrap(),
+            image: "sha256:1".into(),
+            files: vec![ManifestFile {
+                name: "foo-1-1-any.pkg.tar.zst".into(),
+                size: 7,
+                sha256: String::new(),
+            }],
+        }
+    }
+
+    #[test]
+    fn an_upload_appears_whole_and_replaces_what_an_earlier_try_left() {
+        let here = tempfile::tempdir().unwrap();
+        let (folder, zone) = (here.path().join("pkgout"), here.path().join("zone"));
+        for path in [&folder, &zone, &zone.join("1795490353292.2.part")] {
+            fs::create_dir(path).unwrap();
+        }
+        assert!(
+            copy(&manifest(), &folder, &zone).is_err(),
+            "the package is not there"
+        );
+        assert!(!zone.join("1795490353292.2").exists());
+        fs::write(folder.join("foo-1-1-any.pkg.tar.zst"), "package").unwrap();
+        for _ in 0..2 {
+            copy(&manifest(), &folder, &zone).unwrap();
+            let names: Vec<_> = fs::read_dir(&zone)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
+            assert_eq!(names, ["1795490353292.2"]);
+            let text = fs::read(zone.join("1795490353292.2/manifest.json")).unwrap();
+            assert_eq!(serde_json::from_slice::<Manifest>(&text).unwrap(), manifest());
+        }
+    }
+
+    #[test]
+    fn a_link_that_a_build_left_is_not_written_through() {
+        let here = tempfile::tempdir().unwrap();
+        let (folder, zone) = (here.path().join("pkgout"), here.path().join("zone"));
+        for path in [&folder, &zone] {
+            fs::create_dir(path).unwrap();
+        }
+        let precious = here.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        std::os::unix::fs::symlink(&precious, folder.join(Manifest::FILE_NAME)).unwrap();
+        fs::write(folder.join("foo-1-1-any.pkg.tar.zst"), "package").unwrap();
+        copy(&manifest(), &folder, &zone).unwrap();
+        assert_eq!(fs::read(&precious).unwrap(), b"precious");
+    }
+}

@@ -232,6 +232,22 @@ async fn what_is_missing_is_named_with_its_package() {
     ran.says(&["standalone.state_dir is not set", "CAUR_STATE_DIR"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_one_in_the_same_directory_is_refused_and_harms_nothing() {
+    let farm = Farm::make(FarmOptions::default()).await;
+    let first = start(&farm).await;
+    let second = farm
+        .caur_with(&environment(&farm), &["standalone"], "")
+        .await
+        .expect(1);
+    second.says(&["another standalone runs in", "state"]);
+    farm.caur_with(&client(&farm), &["audit"], "")
+        .await
+        .expect(0)
+        .says(&["the queue is sound"]);
+    first.stop().await;
+}
+
 /// Whether any process works in this folder.
 fn has_process_with(folder: &Path) -> bool {
     let folder = folder.to_string_lossy().into_owned();
