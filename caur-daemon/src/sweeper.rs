@@ -31,7 +31,12 @@ pub async fn sweep(queue: Queue, name: String, lease: Duration, shutdown: Cancel
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = shutdown.cancelled() => return Ok(()),
+            () = shutdown.cancelled() => {
+                if let Err(error) = queue.resign(&settings.name).await {
+                    tracing::debug!("{error}");
+                }
+                return Ok(());
+            }
         }
         match queue.sweep(&settings).await {
             Ok(report) if report.expired > 0 => {

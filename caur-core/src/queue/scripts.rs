@@ -44,3 +44,8 @@ script!(
     /// Expires leases and ends pauses.
     SWEEP, "sweep.lua"
 );
+script!(
+    /// Ends a sweeper's election.
+    RESIGN,
+    "resign.lua"
+);

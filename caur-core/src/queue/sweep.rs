@@ -55,4 +55,14 @@ impl Queue {
             trimmed,
         })
     }
+
+    /// Ends the election of the sweeper `name` at once, if it is elected.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`]; the election then ends with its term.
+    pub async fn resign(&self, name: &str) -> Result<(), QueueError> {
+        let mut script = scripts::RESIGN.prepare_invoke();
+        script.arg(name);
+        self.call::<()>("resign as sweeper", &script).await
+    }
 }

@@ -47,13 +47,18 @@ for _, id in ipairs(resumed) do
   make_ready(id, job(id, 'reason')[1])
 end
 
+-- A failed job is kept while something is blocked on it; a page full of such jobs must not hide those behind it.
 local trimmed = 0
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.finished, '-inf', text(NOW - tonumber(ARGV[4])), 'LIMIT', 0, LIMIT)) do
-  -- A failed job is kept while something is blocked on it.
-  if redis.call('EXISTS', dependants_key(id)) == 0 then
-    redis.call('DEL', request_key(id), job_key(id), deps_key(id), result_key(id))
-    redis.call('ZREM', K.finished, id)
-    trimmed = trimmed + 1
+local old = text(NOW - tonumber(ARGV[4]))
+for page = 0, 9 do
+  local ids = redis.call('ZRANGEBYSCORE', K.finished, '-inf', old, 'LIMIT', page * LIMIT, LIMIT)
+  for _, id in ipairs(ids) do
+    if redis.call('EXISTS', dependants_key(id)) == 0 then
+      redis.call('DEL', request_key(id), job_key(id), deps_key(id), result_key(id))
+      redis.call('ZREM', K.finished, id)
+      trimmed = trimmed + 1
+    end
   end
+  if trimmed > 0 or #ids < LIMIT then break end
 end
 return { 1, #expired, #resumed, trimmed }

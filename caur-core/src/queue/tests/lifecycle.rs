@@ -175,6 +175,40 @@ async fn one_sweeper_is_elected() {
         retention: LEASE,
     };
     assert!(!farm.queue.sweep(&other).await.unwrap().elected);
+    farm.queue.resign("other").await.unwrap();
+    assert!(
+        !farm.queue.sweep(&other).await.unwrap().elected,
+        "nobody resigns for somebody else"
+    );
+    farm.queue.resign("test").await.unwrap();
+    assert!(farm.queue.sweep(&other).await.unwrap().elected);
+}
+
+#[tokio::test]
+async fn old_jobs_are_forgotten_but_not_while_something_is_blocked_on_them() {
+    let farm = Fixture::new().await;
+    let ids = farm
+        .submit(vec![
+            request("lib", &[]),
+            request("app", &["lib"]),
+            request("old", &[]),
+        ])
+        .await;
+    for _ in 0..2 {
+        let claim = farm.claim("one", 2).await.unwrap();
+        farm.finish(&claim, BuildOutcome::Failed).await;
+    }
+    let forgetful = SweepSettings {
+        name: "test".into(),
+        term: LEASE,
+        outage: LEASE,
+        grace: LEASE,
+        retention: Duration::ZERO,
+    };
+    assert_eq!(farm.queue.sweep(&forgetful).await.unwrap().trimmed, 1);
+    assert!(farm.queue.job(ids[2]).await.unwrap().is_none());
+    assert_eq!(farm.state(ids[1]).await, JobState::Blocked);
+    farm.sound().await;
 }
 
 #[tokio::test]
