@@ -34,6 +34,8 @@ async fn base_image() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ci_schedules_with_the_manager_image() {
+    // Asked for here, so that its absence is told before there is anything to clean up.
+    let _required = engine_socket();
     let farm = Farm::make(FarmOptions {
         ssh: true,
         ..FarmOptions::default()
