@@ -21,7 +21,7 @@ async fn exists(name: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_ends_even_a_stubborn_build_within_two_seconds() {
-    let farm = Farm::new().await;
+    let farm = Farm::alone().await;
     farm.push("stubborn", "x");
     let mut build = start(&farm, farm.order("stubborn"));
     build.until_ready().await;
@@ -45,7 +45,7 @@ async fn a_cancel_ends_even_a_stubborn_build_within_two_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_polite_build_may_tidy_up_when_it_is_canceled() {
-    let farm = Farm::new().await;
+    let farm = Farm::alone().await;
     farm.push("polite", "x");
     let mut build = start(&farm, farm.order("polite"));
     build.until_ready().await;

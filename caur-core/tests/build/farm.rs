@@ -21,6 +21,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OnceCell, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::quiet::{Place, place};
+
 /// No build of these tests takes longer, unless something is wrong.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -31,6 +33,7 @@ pub struct Farm {
     pub image: String,
     pub name: String,
     directory: tempfile::TempDir,
+    _place: Place,
 }
 
 /// A build that runs on its own task.
@@ -48,8 +51,17 @@ impl Farm {
         Self::with(|_| {}).await
     }
 
+    /// A farm beside which no other works, for tests that measure time.
+    pub async fn alone() -> Self {
+        Self::make(|_| {}, place(true).await).await
+    }
+
     /// A farm whose builder has other settings than the defaults.
     pub async fn with(change: impl FnOnce(&mut BuilderSettings)) -> Self {
+        Self::make(change, place(false).await).await
+    }
+
+    async fn make(change: impl FnOnce(&mut BuilderSettings), place: Place) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let source = directory.path().join("source");
         git(
@@ -73,6 +85,7 @@ impl Farm {
             image: image().await,
             name,
             directory,
+            _place: place,
         }
     }
 

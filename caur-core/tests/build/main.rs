@@ -8,4 +8,5 @@ mod farm;
 mod images;
 mod outcomes;
 mod packages;
+mod quiet;
 mod sources;
