@@ -3,6 +3,7 @@
 #![warn(clippy::unwrap_used)]
 
 mod builder;
+mod causes;
 mod cli;
 mod config_check;
 mod delivery;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
             outcome
         });
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {}", chain(&error));
+        eprintln!("error: {}", causes::chain(&*error));
         ExitCode::FAILURE
     })
 }
@@ -112,17 +113,4 @@ fn load(cli: &Cli) -> Result<Loaded> {
         ));
     }
     Ok(loader.load()?)
-}
-
-/// An error with all its causes, each once.
-fn chain(error: &color_eyre::Report) -> String {
-    let mut text = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string();
-        if !text.contains(&cause) {
-            let separator = if text.is_empty() { "" } else { ": " };
-            text = format!("{text}{separator}{cause}");
-        }
-    }
-    text
 }

@@ -13,6 +13,7 @@ use color_eyre::eyre::{Result, WrapErr};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::causes::chain;
 use crate::landing_zone;
 use crate::outage::wait_for_redis;
 
@@ -302,20 +303,6 @@ impl Publisher {
         }
         Ok(())
     }
-}
-
-/// An error with all its causes; some errors repeat their cause in their own text.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 async fn keep_leases(queue: Queue, tokens: Vec<LeaseToken>, lease: Duration) {
