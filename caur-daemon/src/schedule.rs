@@ -227,9 +227,10 @@ fn requester() -> String {
     if let Some(pipeline) = variable("CI_PIPELINE_ID").or_else(|| variable("GITHUB_RUN_ID")) {
         return format!("ci pipeline {pipeline}");
     }
-    variable("SUDO_USER")
-        .or_else(|| variable("USER"))
-        .unwrap_or_else(|| "unknown".to_owned())
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(variable)
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 fn print(args: &ScheduleArgs, report: &SubmitReport, refused: &[Refused], warnings: &[String]) {

@@ -169,3 +169,26 @@ async fn a_manifest_about_another_job_is_not_believed() {
     );
     assert!(claims[1].manifest.is_ok());
 }
+
+#[tokio::test]
+async fn an_unreadable_manifest_holds_up_no_other_upload() {
+    let farm = Fixture::new().await;
+    farm.submit(vec![request("bad", &[]), request("good", &[])]).await;
+    for _ in 0..2 {
+        let claim = farm.claim("one", 2).await.unwrap();
+        farm.finish(&claim, BuildOutcome::Built).await;
+    }
+    let bad = farm.queue.live_job("repo/x86_64/bad").await.unwrap().unwrap().id;
+    let key = format!("{{caur}}:build:result:{bad}");
+    let mut spoil = redis::cmd("HSET");
+    spoil.arg(key).arg("manifest").arg("{not JSON");
+    farm.queue.query::<()>("test", &spoil).await.unwrap();
+    let claims = farm
+        .queue
+        .claim_uploads(&target("repo"), "p", LEASE, 9)
+        .await
+        .unwrap();
+    let (readable, unreadable): (Vec<_>, Vec<_>) = claims.iter().partition(|claim| claim.manifest.is_ok());
+    assert_eq!((readable.len(), unreadable.len()), (1, 1));
+    assert_eq!(unreadable[0].key, "repo/x86_64/bad");
+}
