@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use caur_core::ci::{DepTree, DepTreeWarning, SrcInfo};
 use caur_core::config::Config;
 use caur_core::model::{
-    Arch, BuildClass, CommitId, FarmConfig, JobRequest, Pkgbase, SourceRepo, Target, TargetRepo,
+    Arch, BuildClass, CommitId, FarmConfig, JobRequest, Need, Pkgbase, SourceRepo, Target, TargetRepo,
 };
 use caur_core::queue::{Disposition, Queue, SubmitReport};
 use color_eyre::eyre::{Result, WrapErr, bail, eyre};
@@ -59,7 +59,8 @@ pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &
                     source: source.clone(),
                     class,
                     names: entry.map_or_else(|| vec![pkgbase.to_string()], |entry| entry.names.clone()),
-                    needs: entry.map(|entry| entry.deps.clone()).unwrap_or_default(),
+                    needs: entry.map_or_else(Vec::new, |entry| entry.deps.iter().map(Need::make).collect()),
+                    rebuild: false,
                     build_commit: build_commit.clone(),
                     status_commit: shared.commit.clone(),
                     arch_mirror: shared.arch_mirror.clone(),

@@ -26,6 +26,7 @@ pub fn job(id: u64, pkgbase: &str, state: JobState) -> Job {
             build_commit: None,
             status_commit: None,
             arch_mirror: None,
+            rebuild: false,
         },
         state,
         attempt: u32::from(claimed),

@@ -30,7 +30,7 @@ impl Theme {
                 Color::DarkGray
             }
             JobState::Ready => Color::Blue,
-            JobState::Backoff | JobState::Blocked => Color::Yellow,
+            JobState::Backoff | JobState::Blocked | JobState::Held => Color::Yellow,
             JobState::Building | JobState::Uploaded | JobState::Publishing => Color::Cyan,
             JobState::Succeeded => Color::Green,
             JobState::Failed
@@ -109,6 +109,7 @@ pub fn symbol(state: JobState) -> &'static str {
         JobState::Ready => "○",
         JobState::Backoff => "↻",
         JobState::Blocked => "■",
+        JobState::Held => "‖",
         JobState::Building => "▶",
         JobState::Uploaded => "↑",
         JobState::Publishing => "»",

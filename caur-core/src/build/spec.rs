@@ -229,6 +229,7 @@ mod tests {
                 build_commit: None,
                 status_commit: None,
                 arch_mirror: None,
+                rebuild: false,
             },
             source: SourceSettings {
                 url: "https://git.example/src".to_owned(),

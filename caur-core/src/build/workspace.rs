@@ -262,6 +262,7 @@ mod tests {
             build_commit: None,
             status_commit: None,
             arch_mirror: None,
+            rebuild: false,
         }
     }
 

@@ -21,13 +21,15 @@ pub struct JobRequest {
     /// Names that its packages satisfy: pkgnames and provides.
     pub names: Vec<String>,
     /// Names that must be there before it is built.
-    pub needs: Vec<String>,
+    pub needs: Vec<Need>,
     /// The commit to build; none: the head of the branch.
     pub build_commit: Option<CommitId>,
     /// The commit that gets the status, `SHA[:PIPELINE_ID]`; not what is built.
     pub status_commit: Option<String>,
     /// A pacman mirror that the build container tries first.
     pub arch_mirror: Option<String>,
+    /// Whether a version that is published already is built again, with the next free `pkgrel.N`.
+    pub rebuild: bool,
 }
 
 impl JobRequest {
@@ -35,6 +37,67 @@ impl JobRequest {
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}/{}", self.target, self.pkgbase)
+    }
+}
+
+/// What a package needs another one for, the weakest reason first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DependencyKind {
+    /// Its tests (`checkdepends`).
+    Check,
+    /// The built package runs with it (`depends`).
+    Run,
+    /// Its build (`makedepends`); also where the reason is not known.
+    Make,
+}
+
+/// A name that a job needs, and what for.
+///
+/// As text, in Redis and in JSON: `NAME`, `NAME:run` or `NAME:check`; a name never holds a colon.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Need {
+    /// A pkgname, or a name that some package provides.
+    pub name: String,
+    /// What for.
+    pub kind: DependencyKind,
+}
+
+impl Need {
+    /// A need whose reason is not known.
+    #[must_use]
+    pub fn make(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            kind: DependencyKind::Make,
+        }
+    }
+}
+
+impl From<String> for Need {
+    fn from(text: String) -> Self {
+        let (name, kind) = match text.rsplit_once(':') {
+            Some((name, "run")) => (name.to_owned(), DependencyKind::Run),
+            Some((name, "check")) => (name.to_owned(), DependencyKind::Check),
+            _ => (text, DependencyKind::Make),
+        };
+        Self { name, kind }
+    }
+}
+
+impl From<Need> for String {
+    fn from(need: Need) -> Self {
+        need.to_string()
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            DependencyKind::Make => f.write_str(&self.name),
+            DependencyKind::Run => write!(f, "{}:run", self.name),
+            DependencyKind::Check => write!(f, "{}:check", self.name),
+        }
     }
 }
 
@@ -50,6 +113,8 @@ pub enum JobState {
     Backoff,
     /// A dependency failed and the target lacks its packages.
     Blocked,
+    /// An operator holds it back.
+    Held,
     /// A builder holds its lease.
     Building,
     /// Its packages lie in the landing zone.
@@ -76,11 +141,12 @@ pub enum JobState {
 
 impl JobState {
     /// Every state, in the order of a job's life.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Waiting,
         Self::Ready,
         Self::Backoff,
         Self::Blocked,
+        Self::Held,
         Self::Building,
         Self::Uploaded,
         Self::Publishing,
@@ -102,6 +168,7 @@ impl JobState {
             Self::Ready => "ready",
             Self::Backoff => "backoff",
             Self::Blocked => "blocked",
+            Self::Held => "held",
             Self::Building => "building",
             Self::Uploaded => "uploaded",
             Self::Publishing => "publishing",
@@ -124,6 +191,7 @@ impl JobState {
             | Self::Ready
             | Self::Backoff
             | Self::Blocked
+            | Self::Held
             | Self::Building
             | Self::Uploaded
             | Self::Publishing => false,
@@ -147,7 +215,10 @@ impl JobState {
     /// Whether the job is still in the queue: nobody holds it, and a newer request changes it in place.
     #[must_use]
     pub fn is_queued(self) -> bool {
-        matches!(self, Self::Waiting | Self::Ready | Self::Backoff | Self::Blocked)
+        matches!(
+            self,
+            Self::Waiting | Self::Ready | Self::Backoff | Self::Blocked | Self::Held
+        )
     }
 
     /// Whether somebody holds a lease on it.

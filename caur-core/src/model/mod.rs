@@ -13,5 +13,8 @@ pub use farm::{ExtraRepo, FarmConfig, PublishedPackage, SourceSettings, TargetSe
 pub use ids::{
     Arch, BuildClass, BuilderName, CommitId, IdError, JobId, Pkgbase, Pkgname, SourceRepo, Target, TargetRepo,
 };
-pub use job::{BuildOutcome, BuilderStatus, Job, JobRequest, JobState, LeaseToken, Phase, UnknownState};
+pub use job::{
+    BuildOutcome, BuilderStatus, DependencyKind, Job, JobRequest, JobState, LeaseToken, Need, Phase,
+    UnknownState,
+};
 pub use manifest::{Manifest, ManifestFile};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
-use crate::model::{JobId, JobRequest, JobState, Pkgbase, Target};
+use crate::model::{JobId, JobRequest, JobState, Need, Pkgbase, Target};
 
 /// Expected seconds of a build of which nothing is known yet.
 pub const DEFAULT_EXPECTED: u64 = 180;
@@ -165,7 +165,7 @@ fn request_fields(request: &JobRequest) -> BTreeMap<&'static str, String> {
         ("pkgbase", request.pkgbase.to_string()),
         ("class", request.class.to_string()),
         ("names", request.names.join(" ")),
-        ("needs", request.needs.join(" ")),
+        ("needs", words(&request.needs)),
     ]);
     let optional = [
         (
@@ -174,6 +174,7 @@ fn request_fields(request: &JobRequest) -> BTreeMap<&'static str, String> {
         ),
         ("status_commit", request.status_commit.clone()),
         ("arch_mirror", request.arch_mirror.clone()),
+        ("rebuild", request.rebuild.then(|| "1".to_owned())),
     ];
     fields.extend(
         optional
@@ -181,6 +182,14 @@ fn request_fields(request: &JobRequest) -> BTreeMap<&'static str, String> {
             .filter_map(|(field, value)| Some((field, value?))),
     );
     fields
+}
+
+fn words(needs: &[Need]) -> String {
+    needs
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Edges that exist already, edges to add, and edges left out.
@@ -208,7 +217,7 @@ fn wire(
             continue;
         }
         let mut needed: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for name in &node.request.needs {
+        for Need { name, .. } in &node.request.needs {
             match providers.find(&node.request.target, name) {
                 Some(dependency) if dependency != dependant && (dependant < batch || dependency < batch) => {
                     needed.entry(dependency).or_default().push(name.clone());

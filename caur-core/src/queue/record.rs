@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::publish::parse_target;
 use super::{QueueError, keys};
-use crate::model::{Job, JobId, JobRequest};
+use crate::model::{Job, JobId, JobRequest, Need};
 
 /// The answers to [`fetch`] for one job: request, state, and what it waits for.
 pub(super) type Record = (HashMap<String, String>, HashMap<String, String>, Vec<u64>);
@@ -37,10 +37,11 @@ pub(super) fn parse(id: JobId, record: Record) -> Result<Option<Job>, QueueError
             pkgbase: request.required("pkgbase")?,
             class: request.required("class")?,
             names: request.words("names", ' '),
-            needs: request.words("needs", ' '),
+            needs: request.words("needs", ' ').into_iter().map(Need::from).collect(),
             build_commit: request.optional("build_commit")?,
             status_commit: request.text("status_commit").map(ToOwned::to_owned),
             arch_mirror: request.text("arch_mirror").map(ToOwned::to_owned),
+            rebuild: request.text("rebuild").is_some(),
         },
         requested_by: request.text("by").unwrap_or_default().to_owned(),
         state: state.required("state")?,

@@ -131,6 +131,7 @@ impl Farm {
                 build_commit: None,
                 status_commit: None,
                 arch_mirror: None,
+                rebuild: false,
             },
             source: SourceSettings {
                 url: self.source.display().to_string(),

@@ -302,6 +302,7 @@ fn new_job(id: JobId, pkgbase: &str, now: u64) -> Result<Job, IdError> {
             build_commit: None,
             status_commit: None,
             arch_mirror: None,
+            rebuild: false,
         },
         state: JobState::Ready,
         attempt: 0,

@@ -129,6 +129,7 @@ fn time(app: &App, job: &Job) -> u64 {
         | JobState::Ready
         | JobState::Backoff
         | JobState::Blocked
+        | JobState::Held
         | JobState::Uploaded
         | JobState::Publishing => job.since,
     };

@@ -389,7 +389,7 @@ async fn a_circle_over_a_job_that_is_scheduled_again_does_not_lock() {
     farm.submit(vec![request("a", &["b"])]).await;
     let first = farm.claim("one", 2).await.expect("one of the two is ready");
     farm.submit(vec![JobRequest {
-        needs: vec!["a".into(), "b".into()],
+        needs: vec![Need::make("a"), Need::make("b")],
         ..first.job.request.clone()
     }])
     .await;

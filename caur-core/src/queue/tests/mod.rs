@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    Arch, BuildClass, BuildOutcome, BuilderName, CommitId, Job, JobId, JobRequest, JobState, Manifest,
+    Arch, BuildClass, BuildOutcome, BuilderName, CommitId, Job, JobId, JobRequest, JobState, Manifest, Need,
     Pkgbase, SourceRepo, Target, TargetRepo,
 };
 use crate::testing::RedisServer;
@@ -137,10 +137,11 @@ fn request(pkgbase: &str, needs: &[&str]) -> JobRequest {
         pkgbase: Pkgbase::new(pkgbase).unwrap(),
         class: BuildClass::DEFAULT,
         names: vec![pkgbase.to_owned()],
-        needs: needs.iter().map(ToString::to_string).collect(),
+        needs: needs.iter().map(|name| Need::from((*name).to_owned())).collect(),
         build_commit: None,
         status_commit: None,
         arch_mirror: None,
+        rebuild: false,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Plans by example.
 
 use super::super::plan::{DEFAULT_EXPECTED, LiveJob, Plan, plan};
-use crate::model::{Arch, BuildClass, JobId, JobRequest, JobState, Pkgbase, SourceRepo, Target, TargetRepo};
+use crate::model::{
+    Arch, BuildClass, JobId, JobRequest, JobState, Need, Pkgbase, SourceRepo, Target, TargetRepo,
+};
 
 fn request(pkgbase: &str, names: &[&str], needs: &[&str]) -> JobRequest {
     on_target("repo", pkgbase, names, needs)
@@ -17,10 +19,11 @@ fn on_target(repo: &str, pkgbase: &str, names: &[&str], needs: &[&str]) -> JobRe
         pkgbase: Pkgbase::new(pkgbase).unwrap(),
         class: BuildClass::DEFAULT,
         names: names.iter().map(ToString::to_string).collect(),
-        needs: needs.iter().map(ToString::to_string).collect(),
+        needs: needs.iter().map(|name| Need::from((*name).to_owned())).collect(),
         build_commit: None,
         status_commit: None,
         arch_mirror: None,
+        rebuild: false,
     }
 }
 
