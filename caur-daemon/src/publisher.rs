@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use caur_core::log::LogWriter;
 use caur_core::model::{LeaseToken, Manifest, Target};
-use caur_core::queue::{PublishOutcome, Queue, QueueError};
+use caur_core::queue::{PublishOutcome, Queue, QueueError, Waiter};
 use caur_core::repo::{RepoError, Repository, Upload, UploadOutcome};
 use color_eyre::eyre::{Result, WrapErr};
 use tokio::time::Instant;
@@ -108,10 +108,10 @@ impl Publisher {
     /// # Errors
     /// Only what cannot mend itself: a queue that this program cannot read.
     pub async fn run(self, shutdown: CancellationToken) -> Result<()> {
-        let mut mark = None;
+        let mut signals = self.queue.publisher_signals();
         let mut pauses = Pauses::default();
         while !shutdown.is_cancelled() {
-            match self.step(&mut mark, &mut pauses, &shutdown).await {
+            match self.step(&mut signals, &mut pauses, &shutdown).await {
                 Ok(()) => {}
                 Err(error) => match error.downcast_ref::<QueueError>() {
                     Some(QueueError::Link { action, source }) => {
@@ -127,13 +127,11 @@ impl Publisher {
 
     async fn step(
         &self,
-        mark: &mut Option<String>,
+        signals: &mut Waiter,
         pauses: &mut Pauses,
         shutdown: &CancellationToken,
     ) -> Result<()> {
-        if mark.is_none() {
-            *mark = Some(self.queue.wait_uploads(None, Duration::ZERO).await?);
-        }
+        signals.begin().await?;
         for target in self.queue.upload_targets().await? {
             if pauses.is_paused(&target) {
                 continue;
@@ -148,7 +146,7 @@ impl Publisher {
         }
         landing_zone::tidy(&self.queue, &self.landing_zone).await?;
         tokio::select! {
-            next = self.queue.wait_uploads(mark.clone(), pauses.next()) => *mark = Some(next?),
+            heard = signals.wait(pauses.next()) => drop(heard?),
             () = shutdown.cancelled() => {}
         }
         Ok(())
@@ -310,7 +308,7 @@ async fn keep_leases(queue: Queue, tokens: Vec<LeaseToken>, lease: Duration) {
     loop {
         ticks.tick().await;
         for token in &tokens {
-            if let Err(error) = queue.heartbeat_publish(token, lease, "").await {
+            if let Err(error) = queue.heartbeat_publish(token, lease).await {
                 tracing::debug!(job = %token.job, "{error}");
             }
         }

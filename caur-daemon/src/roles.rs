@@ -10,7 +10,7 @@ use caur_core::config::{Config, host_name};
 use caur_core::connect::redis_link;
 use caur_core::log::LogLimits;
 use caur_core::model::Target;
-use caur_core::queue::Queue;
+use caur_core::queue::{Queue, QueueRules, new_instance};
 use caur_core::repo::{DebugPackages, ProtectedNames, Repository, RepositoryOptions, Signing};
 use color_eyre::eyre::{Result, WrapErr};
 
@@ -114,6 +114,7 @@ async fn spawn_builder(
     let role = BuilderRole {
         queue,
         name: role.name,
+        instance: new_instance(),
         settings: role.settings,
         lease: Duration::from_secs(config.queue.lease),
         log: LogLimits {
@@ -172,6 +173,7 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
         })
         .collect();
     publisher.announce(&targets).await?;
+    queue.publish_rules(&rules(config)).await?;
     queue.publish_farm(&role.farm).await?;
     if !queue.is_durable().await? {
         tracing::warn!(
@@ -182,6 +184,25 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
     supervisor.spawn("publisher", publisher.run(supervisor.shutdown()));
     supervisor.spawn("sweeper", sweep(queue, name, lease, supervisor.shutdown()));
     Ok(())
+}
+
+/// What the database tells every script about how the queue works.
+fn rules(config: &Config) -> QueueRules {
+    let (queue, log) = (&config.queue, &config.log);
+    QueueRules {
+        attempts: queue.attempts,
+        backoff: Duration::from_secs(queue.backoff),
+        blocked: Duration::from_secs(queue.blocked),
+        failed_dependency: queue.failed_dependency,
+        self_pause_after: queue.self_pause_after,
+        self_pause: Duration::from_secs(queue.self_pause),
+        keep_finished: queue.keep_finished,
+        keep_finished_for: Duration::from_secs(queue.retention),
+        keep_events_for: Duration::from_secs(queue.retention),
+        log_live_bytes: log.live_budget,
+        log_kept_bytes: log.finished_budget,
+        log_kept_for: Duration::from_secs(log.retention),
+    }
 }
 
 /// gpg's own choice where none is configured.

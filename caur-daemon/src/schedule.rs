@@ -10,7 +10,7 @@ use caur_core::config::Config;
 use caur_core::model::{
     Arch, BuildClass, CommitId, FarmConfig, JobRequest, Need, Pkgbase, SourceRepo, Target, TargetRepo,
 };
-use caur_core::queue::{Disposition, Queue, SubmitReport};
+use caur_core::queue::{Asker, Disposition, Queue, SubmitReport};
 use color_eyre::eyre::{Result, WrapErr, bail, eyre};
 use serde_json::json;
 
@@ -76,7 +76,7 @@ pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &
             broken: Vec::new(),
         }
     } else {
-        queue.submit(batch, &requester()).await?
+        queue.submit(batch, Asker { by: &requester(), why: "" }).await?
     };
     for edge in &report.broken {
         warnings.push(format!(
@@ -206,8 +206,8 @@ async fn unserved_classes(batch: &[JobRequest], queue: &Queue) -> Result<Vec<Str
     let classes: BTreeSet<&BuildClass> = batch.iter().map(|request| &request.class).collect();
     let unserved = classes.into_iter().filter(|class| {
         !builders.iter().any(|builder| match class {
-            BuildClass::Number(number) => builder.class.is_some_and(|own| own >= *number),
-            BuildClass::Builder(name) => builder.name == *name,
+            BuildClass::Number(number) => builder.report.class.is_some_and(|own| own >= *number),
+            BuildClass::Builder(name) => builder.report.name == *name,
         })
     });
     Ok(unserved
@@ -238,6 +238,7 @@ fn print(args: &ScheduleArgs, report: &SubmitReport, refused: &[Refused], warnin
     let word = |disposition: &Disposition| match disposition {
         Disposition::Queued => "queued".to_owned(),
         Disposition::Replaced => "replaced".to_owned(),
+        Disposition::Again => "queued again".to_owned(),
         Disposition::Succeeds(old) => format!("queued after job {old}"),
     };
     if args.json {

@@ -10,8 +10,6 @@ use crate::outage::wait_for_redis;
 
 /// How often the queue is swept.
 const SWEEP: Duration = Duration::from_secs(5);
-/// How long finished jobs are kept.
-const RETENTION: Duration = Duration::from_hours(30 * 24);
 
 /// Sweeps the queue until `shutdown`.
 ///
@@ -24,7 +22,6 @@ pub async fn sweep(queue: Queue, name: String, lease: Duration, shutdown: Cancel
         term: interval * 3,
         outage: interval * 2,
         grace: lease,
-        retention: RETENTION,
     };
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -31,10 +31,15 @@ pub fn job(id: u64, pkgbase: &str, state: JobState) -> Job {
         state,
         attempt: u32::from(claimed),
         builder: claimed.then(|| "alder".to_owned()),
+        instance: None,
         phase: None,
         reason: None,
+        canceling: None,
         requested_by: "ci".to_owned(),
         waits_for: Vec::new(),
+        broken: Vec::new(),
+        released: false,
+        priority: 0,
         expected: 120,
         chain: 300,
         built_commit: None,
@@ -42,6 +47,7 @@ pub fn job(id: u64, pkgbase: &str, state: JobState) -> Job {
         since: NOW - 90_000 + id,
         started: claimed.then_some(NOW - 150_000),
         finished: state.is_final().then_some(NOW - 90_000 + id),
+        history: Vec::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::serial::{builder_class, masked, masked_option, text_or_number};
-use crate::model::{Arch, BuilderName, SourceRepo, SourceSettings, TargetRepo, TargetSettings};
+use crate::model::{Arch, BuilderName, FailedDependency, SourceRepo, SourceSettings, TargetRepo, TargetSettings};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -109,6 +109,12 @@ pub struct BuilderSettings {
     /// The highest class that it takes; none (written as any text that is no number): only jobs for its name.
     #[serde(deserialize_with = "builder_class")]
     pub class: Option<u32>,
+    /// Jobs that it builds at a time.
+    pub slots: u32,
+    /// MiB that have to be free where builds are made before it takes a job.
+    pub min_free_disk: u64,
+    /// MiB of memory that have to be free before it takes a job.
+    pub min_free_memory: u64,
     /// Seconds that makepkg may take.
     pub timeout: u64,
     /// Seconds that the whole job may take on top of makepkg's timeout: image, sources, set-up, upload.
@@ -158,6 +164,9 @@ impl Default for BuilderSettings {
         Self {
             name: None,
             class: Some(2),
+            slots: 1,
+            min_free_disk: 2048,
+            min_free_memory: 256,
             timeout: 3600,
             overhead_timeout: 1800,
             shared_path: None,
@@ -247,11 +256,37 @@ impl Default for DatabaseSettings {
 pub struct QueueSettings {
     /// Seconds without a sign of life after which a job is taken back from its holder.
     pub lease: u64,
+    /// Attempts that infrastructure failures may cost a job.
+    pub attempts: u32,
+    /// Seconds of the pause after the first infrastructure failure; four times as long after the second.
+    pub backoff: u64,
+    /// What becomes of a job whose dependency failed.
+    pub failed_dependency: FailedDependency,
+    /// Seconds that a job may be blocked before it ends.
+    pub blocked: u64,
+    /// Infrastructure failures in a row after which a builder pauses itself; 0: never.
+    pub self_pause_after: u32,
+    /// Seconds that such a pause lasts.
+    pub self_pause: u64,
+    /// Finished jobs that are kept.
+    pub keep_finished: u64,
+    /// Seconds that finished jobs and events are kept.
+    pub retention: u64,
 }
 
 impl Default for QueueSettings {
     fn default() -> Self {
-        Self { lease: 60 }
+        Self {
+            lease: 60,
+            attempts: 3,
+            backoff: 5,
+            failed_dependency: FailedDependency::default(),
+            blocked: 7 * 86_400,
+            self_pause_after: 3,
+            self_pause: 1800,
+            keep_finished: 200_000,
+            retention: 30 * 86_400,
+        }
     }
 }
 
@@ -343,6 +378,10 @@ pub struct LogSettings {
     pub tail_limit: u64,
     /// Seconds that a finished log is kept in Redis.
     pub retention: u64,
+    /// Bytes that all live logs together may take in Redis; then the longest lose from their middle.
+    pub live_budget: u64,
+    /// Bytes that all finished logs together may take in Redis; then the oldest go.
+    pub finished_budget: u64,
 }
 
 impl Default for LogSettings {
@@ -351,6 +390,8 @@ impl Default for LogSettings {
             head_limit: 16 << 20,
             tail_limit: 16 << 20,
             retention: 14 * 86_400,
+            live_budget: 1 << 30,
+            finished_budget: 4 << 30,
         }
     }
 }

@@ -127,6 +127,13 @@ text_id!(
     is_builder_name
 );
 text_id!(
+    /// One process of a builder, told from others that use the same name.
+    InstanceId,
+    "builder instance",
+    "letters, digits and any of @ . _ + -, not starting with - or ., at most 128 bytes",
+    is_plain_name
+);
+text_id!(
     /// A full git commit hash (SHA-1 or SHA-256) in lower-case hexadecimal.
     CommitId,
     "commit",

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildClass, BuilderName, CommitId, JobId, Pkgbase, SourceRepo, Target};
+use super::{BuildClass, CommitId, JobId, Pkgbase, SourceRepo, Target};
 
 /// What somebody asks to be built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -291,14 +291,24 @@ pub struct Job {
     pub attempt: u32,
     /// Who holds it, or built it last.
     pub builder: Option<String>,
+    /// Which process of that builder holds it.
+    pub instance: Option<String>,
     /// What the builder is doing.
     pub phase: Option<String>,
     /// Why it is in this state, in words.
     pub reason: Option<String>,
+    /// Why it is being stopped, while it still runs.
+    pub canceling: Option<String>,
     /// Who asked for it.
     pub requested_by: String,
     /// Jobs that it waits for.
     pub waits_for: Vec<JobId>,
+    /// Packages that it needs and does not wait for, as they need it too.
+    pub broken: Vec<String>,
+    /// Whether an operator let it start whatever it waits for.
+    pub released: bool,
+    /// What an operator gave it; higher first, 0 for most.
+    pub priority: i32,
     /// Expected seconds of its own build.
     pub expected: u64,
     /// Expected seconds of the longest chain of jobs that starts with it.
@@ -313,6 +323,25 @@ pub struct Job {
     pub started: Option<u64>,
     /// Milliseconds since 1970 at which it became final.
     pub finished: Option<u64>,
+    /// Attempts before the last one, oldest first.
+    pub history: Vec<PastAttempt>,
+}
+
+/// An attempt that was followed by another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastAttempt {
+    /// Which one, from 1.
+    pub attempt: u32,
+    /// The state that it led to, or `lost`, `infrastructure` or `released`.
+    pub outcome: String,
+    /// Who built it.
+    pub builder: String,
+    /// Milliseconds since 1970 at which it was claimed.
+    pub started: Option<u64>,
+    /// Milliseconds since 1970 at which it ended, or at which it was given to somebody else.
+    pub ended: u64,
+    /// Why it ended so, in words.
+    pub reason: String,
 }
 
 /// Proof that its holder may write about one attempt of a job; an older one is refused.
@@ -368,17 +397,15 @@ impl BuildOutcome {
     }
 }
 
-/// A builder as the queue knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BuilderStatus {
-    /// Its name.
-    pub name: BuilderName,
-    /// The highest class it takes; none: only jobs for its name.
-    pub class: Option<u32>,
-    /// The version of its program.
-    pub version: String,
-    /// Milliseconds since 1970 of its last sign of life.
-    pub last_seen: u64,
-    /// The job that it holds.
-    pub job: Option<JobId>,
+/// What becomes of a job whose dependency failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailedDependency {
+    /// It goes on where its target lists what it needs already, and is blocked elsewhere.
+    #[default]
+    Published,
+    /// It is blocked.
+    Block,
+    /// It goes on.
+    Ignore,
 }

@@ -4,17 +4,18 @@
 //! Plain data without I/O. A value of these types has been checked where it entered the program, so the
 //! rest of the code does not check again.
 
+mod builder;
 mod farm;
 mod ids;
 mod job;
 mod manifest;
 
+pub use builder::{BuilderReport, BuilderStatus, Machine};
 pub use farm::{ExtraRepo, FarmConfig, PublishedPackage, SourceSettings, TargetSettings, UploadEndpoint};
 pub use ids::{
-    Arch, BuildClass, BuilderName, CommitId, IdError, JobId, Pkgbase, Pkgname, SourceRepo, Target, TargetRepo,
+    Arch, BuildClass, BuilderName, CommitId, IdError, InstanceId, JobId, Pkgbase, Pkgname, SourceRepo, Target, TargetRepo,
 };
 pub use job::{
-    BuildOutcome, BuilderStatus, DependencyKind, Job, JobRequest, JobState, LeaseToken, Need, Phase,
-    UnknownState,
+    BuildOutcome, DependencyKind, FailedDependency, Job, JobRequest, JobState, LeaseToken, Need, PastAttempt, Phase, UnknownState,
 };
 pub use manifest::{Manifest, ManifestFile};

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use redis::Pipeline;
 
+use super::explain::group;
 use super::{JobFilter, Queue, QueueError, keys};
-use crate::model::{BuildClass, Job, JobId, JobState};
+use crate::model::{Job, JobId, JobState};
 
 /// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,7 @@ impl Queue {
         self.check_membership(&jobs, &mut found).await?;
         self.check_live(&jobs, &mut found).await?;
         self.check_edges(&jobs, &mut found).await?;
+        self.check_logs(&mut found).await?;
         Ok(found.0)
     }
 
@@ -46,16 +48,23 @@ impl Queue {
         found: &mut Findings,
     ) -> Result<(), QueueError> {
         let mut pipeline = Pipeline::new();
-        for set in [keys::ACTIVE, keys::FINISHED, keys::LEASES, keys::BACKOFF] {
+        for set in [
+            keys::ACTIVE,
+            keys::FINISHED,
+            keys::LEASES,
+            keys::BACKOFF,
+            keys::BLOCKED,
+        ] {
             pipeline.zrange(set, 0, -1);
         }
         let sets: Vec<Vec<u64>> = self.pipeline("audit the queue", &pipeline).await?;
-        let names = ["active", "finished", "leases", "backoff"];
-        let belongs: [fn(JobState) -> bool; 4] = [
+        let names = ["active", "finished", "leases", "backoff", "blocked"];
+        let belongs: [fn(JobState) -> bool; 5] = [
             |state| !state.is_final(),
             JobState::is_final,
             JobState::is_leased,
             |state| state == JobState::Backoff,
+            |state| state == JobState::Blocked,
         ];
         for ((name, set), belongs) in names.into_iter().zip(sets).zip(belongs) {
             found.compare(name, ids(set), jobs, |job| belongs(job.state));
@@ -65,7 +74,7 @@ impl Queue {
         let classes: Vec<String> = self
             .query(
                 "audit the queue",
-                redis::cmd("ZRANGE").arg("{caur}:queue:classes").arg(0).arg(-1),
+                redis::cmd("ZRANGE").arg(keys::CLASSES).arg(0).arg(-1),
             )
             .await?;
         groups.extend(classes.iter().cloned());
@@ -103,8 +112,8 @@ impl Queue {
     /// `live` names the newest job of every package that has one, and the expected work adds up.
     async fn check_live(&self, jobs: &BTreeMap<JobId, Job>, found: &mut Findings) -> Result<(), QueueError> {
         let mut pipeline = Pipeline::new();
-        pipeline.hgetall(keys::LIVE).get(keys::WORK);
-        let (live, work): (BTreeMap<String, u64>, Option<i64>) =
+        pipeline.hgetall(keys::LIVE).hgetall(keys::WORK);
+        let (live, work): (BTreeMap<String, u64>, BTreeMap<String, i64>) =
             self.pipeline("audit the queue", &pipeline).await?;
         let newest: BTreeMap<String, u64> = jobs
             .values()
@@ -116,13 +125,15 @@ impl Queue {
                 "live is {live:?}, the newest unfinished jobs are {newest:?}"
             ));
         }
-        let expected: u64 = jobs
+        let mut expected: BTreeMap<String, i64> = BTreeMap::new();
+        for job in jobs
             .values()
             .filter(|job| job.state.is_queued() || job.state == JobState::Building)
-            .map(|job| job.expected)
-            .sum();
-        if i128::from(work.unwrap_or(0)) != i128::from(expected) {
-            found.add(format!("work is {work:?}, the jobs add up to {expected}"));
+        {
+            *expected.entry(group(&job.request.class)).or_default() += i64::try_from(job.expected).unwrap_or(i64::MAX);
+        }
+        if work != expected {
+            found.add(format!("work is {work:?}, the jobs add up to {expected:?}"));
         }
         let mut queued: HashMap<String, JobId> = HashMap::new();
         for job in jobs
@@ -137,6 +148,28 @@ impl Queue {
                     job.request.key(),
                     job.id
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What live and ended logs need together is what their sizes add up to.
+    async fn check_logs(&self, found: &mut Findings) -> Result<(), QueueError> {
+        let mut pipeline = Pipeline::new();
+        pipeline
+            .hgetall(keys::LOG_SIZES)
+            .zrange(keys::LOG_ENDED, 0, -1)
+            .get(keys::LOG_LIVE)
+            .get(keys::LOG_KEPT);
+        type Logs = (HashMap<String, i64>, BTreeSet<String>, Option<i64>, Option<i64>);
+        let (sizes, ended, live, kept): Logs = self.pipeline("audit the logs", &pipeline).await?;
+        let sum = |of_ended: bool| -> i64 {
+            let sizes = sizes.iter().filter(|(log, _)| ended.contains(*log) == of_ended);
+            sizes.map(|(_, size)| size).sum()
+        };
+        for (what, counted, sum) in [("live", live, sum(false)), ("ended", kept, sum(true))] {
+            if counted.unwrap_or(0) != sum {
+                found.add(format!("{what} logs count as {counted:?} bytes and have {sum}"));
             }
         }
         Ok(())
@@ -177,7 +210,7 @@ impl Queue {
                 JobState::Blocked if job.waits_for.is_empty() => {
                     found.add(format!("job {} is blocked by nothing", job.id));
                 }
-                JobState::Waiting | JobState::Blocked => {}
+                JobState::Waiting | JobState::Blocked | JobState::Held => {}
                 _ if !job.waits_for.is_empty() => {
                     found.add(format!(
                         "job {} is {} and still waits for {:?}",
@@ -244,11 +277,4 @@ fn circular(jobs: &BTreeMap<JobId, Job>) -> BTreeSet<JobId> {
 
 fn ids(set: Vec<u64>) -> BTreeSet<JobId> {
     set.into_iter().map(JobId).collect()
-}
-
-fn group(class: &BuildClass) -> String {
-    match class {
-        BuildClass::Number(number) => number.to_string(),
-        BuildClass::Builder(name) => format!("@{name}"),
-    }
 }

@@ -43,12 +43,32 @@ pub enum QueueError {
         /// Newest version that this program knows.
         known: u32,
     },
+    /// The queue's rules forbid it.
+    #[error("cannot {action}: {reason}")]
+    Refused {
+        /// What was asked for.
+        action: String,
+        /// Which rule, and what to do about it.
+        reason: String,
+    },
     /// Other submits kept changing the graph while this one was planned.
     #[error("cannot submit: other submits changed the queue {0} times while this one was planned; try again")]
     Contended(u32),
 }
 
 impl QueueError {
+    /// A failed call of a script. The scripts check the schema themselves, so that a program that opened the queue
+    /// before an upgrade changes nothing after it.
+    pub(super) fn of_call(action: &'static str, source: LinkError) -> Self {
+        match &source {
+            LinkError::Command(error) if error.code() == Some("SCHEMA") => Self::NewerSchema {
+                stored: error.detail().and_then(|text| text.trim().parse().ok()).unwrap_or_default(),
+                known: super::SCHEMA_VERSION,
+            },
+            _ => Self::Link { action, source },
+        }
+    }
+
     pub(super) fn corrupt(what: impl ToString, problem: impl ToString) -> Self {
         Self::Corrupt {
             what: what.to_string(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Queue, QueueError, keys, scripts};
+use super::{Queue, QueueError, QueueRules, keys, scripts};
 use crate::model::{FarmConfig, PublishedPackage, Target};
 
 impl Queue {
@@ -30,6 +30,19 @@ impl Queue {
         text.map(|text| serde_json::from_str(&text))
             .transpose()
             .map_err(|error| QueueError::corrupt("the farm's configuration", error))
+    }
+
+    /// Publishes how the queue works; the scripts look there.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn publish_rules(&self, rules: &QueueRules) -> Result<(), QueueError> {
+        let mut command = redis::cmd("HSET");
+        command.arg(keys::POLICY);
+        for (field, value) in rules.fields() {
+            command.arg(field).arg(value);
+        }
+        self.query("publish the queue's rules", &command).await
     }
 
     /// Replaces the index of a target's published packages.

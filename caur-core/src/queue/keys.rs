@@ -1,50 +1,73 @@
 //! Names of Redis keys.
 //!
 //! All carry one hash tag, so that they share a cluster slot. The second part says who writes: `submit` (CI and
-//! operators), `queue` (every role, through the scripts), `build` (builders), `publish` and `config` (`database`).
-//! The same names stand at the top of `scripts/lib.lua`.
+//! operators), `q` (every role, through the scripts), `build` (builders), `publish` and `config` (`database`),
+//! `operate` (operators). The same names stand at the top of `scripts/lib.lua`.
 
 use crate::model::{JobId, Target};
 
-pub(super) const ACTIVE: &str = "{caur}:queue:active";
-pub(super) const BACKOFF: &str = "{caur}:queue:backoff";
-pub(super) const BUILDERS: &str = "{caur}:build:builders";
-pub(super) const DURATIONS: &str = "{caur}:queue:durations";
-pub(super) const EVENTS: &str = "{caur}:queue:events";
+pub(super) const ACTIVE: &str = "{caur}:q:active";
+pub(super) const BACKOFF: &str = "{caur}:q:backoff";
+pub(super) const BLOCKED: &str = "{caur}:q:blocked";
+pub(super) const CAPACITY: &str = "{caur}:q:capacity";
+pub(super) const CLASSES: &str = "{caur}:q:classes";
+pub(super) const DURATIONS: &str = "{caur}:q:durations";
+pub(super) const EVENTS: &str = "{caur}:q:events";
 pub(super) const FARM: &str = "{caur}:config:farm";
-pub(super) const FINISHED: &str = "{caur}:queue:finished";
-pub(super) const GRAPH: &str = "{caur}:queue:graph";
-pub(super) const LEASES: &str = "{caur}:queue:leases";
-pub(super) const LIVE: &str = "{caur}:queue:live";
+pub(super) const FINISHED: &str = "{caur}:q:finished";
+pub(super) const GRAPH: &str = "{caur}:q:graph";
+pub(super) const LEASES: &str = "{caur}:q:leases";
+pub(super) const LIVE: &str = "{caur}:q:live";
+pub(super) const LOG_ENDED: &str = "{caur}:build:log-ended";
+pub(super) const LOG_KEPT: &str = "{caur}:build:log-kept";
+pub(super) const LOG_LIVE: &str = "{caur}:build:log-live";
+pub(super) const LOG_SIZES: &str = "{caur}:build:log-sizes";
+pub(super) const MODES: &str = "{caur}:operate:builders";
+pub(super) const ONLINE: &str = "{caur}:build:online";
+pub(super) const PAUSE: &str = "{caur}:operate:pause";
+pub(super) const POLICY: &str = "{caur}:config:queue";
 pub(super) const SCHEMA: &str = "{caur}:config:schema";
-pub(super) const SEEN: &str = "{caur}:build:seen";
-pub(super) const UPLOAD_TARGETS: &str = "{caur}:queue:upload-targets";
-pub(super) const WAKE: &str = "{caur}:queue:wake";
-pub(super) const WAKE_PUBLISHER: &str = "{caur}:queue:wake-publisher";
-pub(super) const WORK: &str = "{caur}:queue:work";
+pub(super) const TRAIL: &str = "{caur}:operate:trail";
+pub(super) const UPLOAD_TARGETS: &str = "{caur}:q:upload-targets";
+pub(super) const WAKE: &str = "{caur}:q:wake";
+pub(super) const WAKE_PUBLISHER: &str = "{caur}:q:wake-publisher";
+pub(super) const WORK: &str = "{caur}:q:work";
 
 pub(super) fn request(id: JobId) -> String {
-    format!("{{caur}}:submit:job:{id}")
+    format!("{{caur}}:submit:{id}")
 }
 
 pub(super) fn job(id: JobId) -> String {
-    format!("{{caur}}:queue:job:{id}")
+    format!("{{caur}}:q:j:{id}")
+}
+
+/// Fields of a job whose texts are long.
+pub(super) fn long(id: JobId) -> String {
+    format!("{{caur}}:q:l:{id}")
 }
 
 pub(super) fn deps(id: JobId) -> String {
-    format!("{{caur}}:queue:deps:{id}")
+    format!("{{caur}}:q:d:{id}")
 }
 
 pub(super) fn dependants(id: JobId) -> String {
-    format!("{{caur}}:queue:dependants:{id}")
+    format!("{{caur}}:q:r:{id}")
+}
+
+pub(super) fn result(id: JobId) -> String {
+    format!("{{caur}}:build:result:{id}")
+}
+
+pub(super) fn builder(instance: &str) -> String {
+    format!("{{caur}}:build:b:{instance}")
 }
 
 pub(super) fn ready(group: &str, order: &str) -> String {
-    format!("{{caur}}:queue:ready:{group}:{order}")
+    format!("{{caur}}:q:ready:{group}:{order}")
 }
 
 pub(super) fn uploads(target: &str) -> String {
-    format!("{{caur}}:queue:uploads:{target}")
+    format!("{{caur}}:q:uploads:{target}")
 }
 
 pub(super) fn index(target: &Target) -> String {

@@ -7,34 +7,48 @@
 mod audit;
 mod claim;
 mod error;
+mod explain;
 mod farm;
+mod fleet;
 mod keys;
+mod migrate;
+mod operate;
 mod plan;
+mod policy;
 mod publish;
 mod read;
 mod record;
+mod rules;
 mod scripts;
 mod submit;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult};
 
 pub use audit::Violation;
-pub use claim::{Attempt, Claim, ClaimRequest, Directive};
+pub use claim::{Attempt, Claim, ClaimRequest, Claimed, Directive, Refusal};
 pub use error::QueueError;
+pub use explain::{Dependency, Why};
+pub use fleet::{BuilderOrders, new_instance};
+pub use operate::{Asker, PRIORITIES, Pause, TrailEntry};
 pub use plan::BrokenEdge;
 pub use publish::{PublishClaim, PublishOutcome};
 pub use read::{Event, JobFilter};
+pub use rules::QueueRules;
 pub use submit::{Disposition, SubmitReport, Submitted};
 pub use sweep::{SweepReport, SweepSettings};
+pub use wait::{Signal, Waiter};
 
 use crate::link::RedisLink;
 
 /// The schema version that this program reads and writes.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
+/// The version of what builders and the rest of the farm have agreed on besides the schema: manifests, uploads, logs.
+const PROTOCOL: u32 = 1;
 
 /// The queue. Cheap to clone.
 #[derive(Clone)]
@@ -43,33 +57,14 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Opens the queue behind `link` and checks its schema version; an empty Redis becomes an empty queue.
+    /// Opens the queue behind `link`: an empty Redis becomes an empty queue, an older schema is brought up to date.
     ///
     /// # Errors
     /// [`QueueError::NewerSchema`] when a newer program wrote it, [`QueueError::Link`] when Redis is out of reach.
     pub async fn open(link: RedisLink) -> Result<Self, QueueError> {
         let queue = Self { link };
-        let stored: Option<u32> = queue
-            .query("read the schema version", redis::cmd("GET").arg(keys::SCHEMA))
-            .await?;
-        match stored {
-            Some(stored) if stored > SCHEMA_VERSION => Err(QueueError::NewerSchema {
-                stored,
-                known: SCHEMA_VERSION,
-            }),
-            Some(_) => Ok(queue),
-            None => {
-                let set = redis::cmd("SET")
-                    .arg(keys::SCHEMA)
-                    .arg(SCHEMA_VERSION)
-                    .arg("NX")
-                    .to_owned();
-                queue
-                    .query::<Option<String>>("write the schema version", &set)
-                    .await?;
-                Ok(queue)
-            }
-        }
+        queue.ensure_schema().await?;
+        Ok(queue)
     }
 
     /// The link that the queue works over.
@@ -109,6 +104,10 @@ impl Queue {
             script.invoke_async(&mut connection).await
         })
         .await
+        .map_err(|error| match error {
+            QueueError::Link { action, source } => QueueError::of_call(action, source),
+            other => other,
+        })
     }
 
     async fn on_link<T, F>(

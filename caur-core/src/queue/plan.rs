@@ -24,12 +24,14 @@ pub struct LiveJob {
     pub expected: u64,
     /// Expected seconds of the chain that it starts.
     pub chain: u64,
+    /// Whether an operator let it start whatever it waits for.
+    pub released: bool,
     /// Jobs it waits for.
     pub waits_for: Vec<JobId>,
 }
 
 /// What the `submit` script commits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The jobs of the batch, in its order.
     pub jobs: Vec<PlannedJob>,
@@ -38,21 +40,20 @@ pub struct Plan {
     /// Queued jobs whose chain grew.
     pub chains: BTreeMap<String, u64>,
     /// Edges that were left out because they would close a cycle.
-    #[serde(skip)]
     pub broken: Vec<BrokenEdge>,
 }
 
 /// One job of a batch with its place in the graph.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedJob {
-    /// Fields of the request as they are stored.
-    pub request: BTreeMap<&'static str, String>,
     /// Expected seconds of its own build.
     pub expected: u64,
     /// Expected seconds of the chain that it starts.
     pub chain: u64,
     /// What it waits for: `#INDEX` in this batch from 1, or a queued job; with the names it needs of it.
     pub deps: BTreeMap<String, String>,
+    /// Packages whose edges were left out.
+    pub broken: Vec<String>,
 }
 
 /// An edge that was left out of the graph.
@@ -123,8 +124,8 @@ pub fn plan(batch: &[JobRequest], live: &[LiveJob], expected: impl Fn(&str) -> O
         .iter()
         .zip(&nodes)
         .zip(&chains)
-        .map(|((request, node), &chain)| PlannedJob {
-            request: request_fields(request),
+        .map(|((_, node), &chain)| PlannedJob {
+            broken: Vec::new(),
             expected: node.expected,
             chain,
             deps: BTreeMap::new(),
@@ -154,42 +155,6 @@ pub fn plan(batch: &[JobRequest], live: &[LiveJob], expected: impl Fn(&str) -> O
         chains: grown.collect(),
         broken,
     }
-}
-
-/// The request as hash fields.
-fn request_fields(request: &JobRequest) -> BTreeMap<&'static str, String> {
-    let mut fields = BTreeMap::from([
-        ("key", request.key()),
-        ("target", request.target.to_string()),
-        ("source", request.source.to_string()),
-        ("pkgbase", request.pkgbase.to_string()),
-        ("class", request.class.to_string()),
-        ("names", request.names.join(" ")),
-        ("needs", words(&request.needs)),
-    ]);
-    let optional = [
-        (
-            "build_commit",
-            request.build_commit.as_ref().map(ToString::to_string),
-        ),
-        ("status_commit", request.status_commit.clone()),
-        ("arch_mirror", request.arch_mirror.clone()),
-        ("rebuild", request.rebuild.then(|| "1".to_owned())),
-    ];
-    fields.extend(
-        optional
-            .into_iter()
-            .filter_map(|(field, value)| Some((field, value?))),
-    );
-    fields
-}
-
-fn words(needs: &[Need]) -> String {
-    needs
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// Edges that exist already, edges to add, and edges left out.

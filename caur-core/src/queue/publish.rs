@@ -83,7 +83,7 @@ impl Queue {
             .collect())
     }
 
-    /// Extends a publisher's lease; `note` tells readers of the queue what holds it up, if anything.
+    /// Extends a publisher's lease.
     ///
     /// # Errors
     /// [`QueueError::Stale`] when the lease is lost.
@@ -91,9 +91,8 @@ impl Queue {
         &self,
         token: &LeaseToken,
         lease: Duration,
-        note: &str,
     ) -> Result<(), QueueError> {
-        self.extend(token, "publishing", lease, "", note)
+        self.extend(token, "publishing", lease, "")
             .await
             .map(|_| ())
     }

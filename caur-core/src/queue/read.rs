@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use redis::streams::{StreamReadOptions, StreamReadReply};
 use redis::{AsyncCommands, Pipeline};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::plan::LiveJob;
 use super::record::{self, Record};
 use super::{Queue, QueueError, keys};
-use crate::model::{BuilderName, BuilderStatus, Job, JobId, JobState, Manifest};
+use crate::model::{Job, JobId, JobState};
 
 /// Jobs that one pipeline reads.
 const CHUNK: usize = 500;
@@ -22,7 +22,7 @@ pub struct JobFilter {
     pub finished: usize,
 }
 
-/// One transition of a job.
+/// One transition of a job; where both states are the same, something else about it changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Event {
     /// Position in the event stream, `MILLISECONDS-NUMBER` by Redis' clock.
@@ -31,6 +31,8 @@ pub struct Event {
     pub job: JobId,
     /// `TARGET/ARCH/PKGBASE`.
     pub key: String,
+    /// What changed it: `submit`, `claim`, `finish`, `cancel` and so on; empty for old events.
+    pub action: String,
     /// State before; none for a new job.
     pub from: Option<JobState>,
     /// State after.
@@ -43,12 +45,6 @@ pub struct Event {
     pub reason: String,
     /// Who asked for it.
     pub by: String,
-}
-
-#[derive(Deserialize)]
-struct BuilderRecord {
-    class: String,
-    version: String,
 }
 
 impl Queue {
@@ -105,7 +101,7 @@ impl Queue {
                 record::fetch(&mut pipeline, id);
             }
             let found: Vec<redis::Value> = self.pipeline("read the queue", &pipeline).await?;
-            for (&id, values) in chunk.iter().zip(found.chunks_exact(3)) {
+            for (&id, values) in chunk.iter().zip(found.chunks_exact(record::COMMANDS)) {
                 let record: Record = redis::from_redis_value(redis::Value::Array(values.to_vec()))
                     .map_err(|error| QueueError::corrupt(format!("job {id}"), error))?;
                 jobs.extend(record::parse(id, record)?);
@@ -139,6 +135,7 @@ impl Queue {
                 state: job.state,
                 expected: job.expected,
                 chain: job.chain,
+                released: job.released,
                 waits_for: job.waits_for,
                 request: job.request,
             })
@@ -149,62 +146,6 @@ impl Queue {
     pub(super) async fn durations(&self) -> Result<HashMap<String, u64>, QueueError> {
         self.query("read durations", redis::cmd("HGETALL").arg(keys::DURATIONS))
             .await
-    }
-
-    /// What a job's last successful attempt uploaded.
-    ///
-    /// # Errors
-    /// As [`Queue::job`].
-    pub async fn manifest(&self, id: JobId) -> Result<Option<Manifest>, QueueError> {
-        let key = format!("{{caur}}:build:result:{id}");
-        let text: Option<String> = self
-            .query("read a manifest", redis::cmd("HGET").arg(key).arg("manifest"))
-            .await?;
-        text.map(|text| serde_json::from_str(&text))
-            .transpose()
-            .map_err(|error| QueueError::corrupt(format!("the manifest of job {id}"), error))
-    }
-
-    /// Every builder that ever claimed, with its last sign of life.
-    ///
-    /// # Errors
-    /// As [`Queue::job`].
-    pub async fn builders(&self) -> Result<Vec<BuilderStatus>, QueueError> {
-        let mut pipeline = Pipeline::new();
-        pipeline
-            .hgetall(keys::BUILDERS)
-            .zrange_withscores(keys::SEEN, 0, -1)
-            .zrange(keys::LEASES, 0, -1);
-        let (records, seen, leased): (HashMap<String, String>, HashMap<String, u64>, Vec<u64>) =
-            self.pipeline("list builders", &pipeline).await?;
-        let mut holding = HashMap::new();
-        for id in leased {
-            if let Some(job) = self
-                .job(JobId(id))
-                .await?
-                .filter(|job| job.state == JobState::Building)
-            {
-                holding.insert(job.builder.unwrap_or_default(), job.id);
-            }
-        }
-        let mut builders = records
-            .into_iter()
-            .map(|(name, text)| {
-                let corrupt = |error: &dyn ToString| {
-                    QueueError::corrupt(format!("builder {name:?}"), error.to_string())
-                };
-                let record: BuilderRecord = serde_json::from_str(&text).map_err(|error| corrupt(&error))?;
-                Ok(BuilderStatus {
-                    class: record.class.parse().ok(),
-                    version: record.version,
-                    last_seen: seen.get(&name).copied().unwrap_or_default(),
-                    job: holding.get(&name).copied(),
-                    name: BuilderName::new(name.as_str()).map_err(|error| corrupt(&error))?,
-                })
-            })
-            .collect::<Result<Vec<_>, QueueError>>()?;
-        builders.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(builders)
     }
 
     /// Whether Redis writes an append-only file, so that its restart loses nothing.
@@ -260,6 +201,7 @@ impl Queue {
                 Ok(Event {
                     job: text("job").parse().map_err(|error| corrupt(&error))?,
                     key: text("key"),
+                    action: text("action"),
                     from: match text("from").as_str() {
                         "" => None,
                         from => Some(from.parse().map_err(|error| corrupt(&error))?),
@@ -275,45 +217,8 @@ impl Queue {
             .collect()
     }
 
-    /// Waits until a job may have become ready since `mark` (none: since now), at most `wait`; gives the next mark.
-    ///
-    /// Take the first mark before a claim: then no job can become ready unnoticed between claim and wait.
-    ///
-    /// # Errors
-    /// [`QueueError::Link`].
-    pub async fn wait_ready(&self, mark: Option<String>, wait: Duration) -> Result<String, QueueError> {
-        self.wait_on(keys::WAKE, mark, wait).await
-    }
-
-    /// As [`Queue::wait_ready`], for uploads that wait for a publisher.
-    ///
-    /// # Errors
-    /// [`QueueError::Link`].
-    pub async fn wait_uploads(&self, mark: Option<String>, wait: Duration) -> Result<String, QueueError> {
-        self.wait_on(keys::WAKE_PUBLISHER, mark, wait).await
-    }
-
-    async fn wait_on(
-        &self,
-        stream: &str,
-        mark: Option<String>,
-        wait: Duration,
-    ) -> Result<String, QueueError> {
-        let Some(mark) = mark else {
-            return self.newest(stream).await;
-        };
-        let reply = self.read_stream(stream, &mark, 100, wait).await?;
-        let newest = reply
-            .keys
-            .into_iter()
-            .flat_map(|stream| stream.ids)
-            .last()
-            .map(|entry| entry.id);
-        Ok(newest.unwrap_or(mark))
-    }
-
     /// The id of a stream's newest entry.
-    async fn newest(&self, stream: &str) -> Result<String, QueueError> {
+    pub(super) async fn newest(&self, stream: &str) -> Result<String, QueueError> {
         let mut newest = redis::cmd("XREVRANGE");
         newest.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
         let found: redis::streams::StreamRangeReply = self.query("read the queue", &newest).await?;

@@ -1,63 +1,101 @@
-//! A job as Redis holds it, as two hashes, and back.
+//! A job as Redis holds it, and back: the request as JSON, its state as a hash whose long texts stand in another.
 
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use super::publish::parse_target;
-use super::{QueueError, keys};
-use crate::model::{Job, JobId, JobRequest, Need};
+use serde::{Deserialize, Serialize};
 
-/// The answers to [`fetch`] for one job: request, state, and what it waits for.
-pub(super) type Record = (HashMap<String, String>, HashMap<String, String>, Vec<u64>);
+use super::{QueueError, keys};
+use crate::model::{Job, JobId, JobRequest, JobState, PastAttempt};
+
+/// The answers to [`fetch`] for one job: request, state, long texts, and what it waits for.
+pub(super) type Record = (
+    Option<String>,
+    HashMap<String, String>,
+    HashMap<String, String>,
+    Vec<u64>,
+);
+
+/// How many commands [`fetch`] adds.
+pub(super) const COMMANDS: usize = 4;
+
+/// The request as it is stored.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredRequest<R> {
+    #[serde(flatten)]
+    pub request: R,
+    pub by: String,
+}
 
 /// Adds the commands that read one job.
 pub(super) fn fetch(pipeline: &mut redis::Pipeline, id: JobId) {
     pipeline
-        .hgetall(keys::request(id))
+        .get(keys::request(id))
         .hgetall(keys::job(id))
+        .hgetall(keys::long(id))
         .hkeys(keys::deps(id));
 }
 
 /// Reads a job; none when it is not there.
 pub(super) fn parse(id: JobId, record: Record) -> Result<Option<Job>, QueueError> {
-    let (request, state, deps) = record;
+    let (request, mut state, long, deps) = record;
     if state.is_empty() {
         return Ok(None);
     }
-    let request = Fields { id, fields: request };
+    let request = request.ok_or_else(|| QueueError::corrupt(format!("the request of job {id}"), "it is missing"))?;
+    state.extend(long);
     let state = Fields { id, fields: state };
-    let target = parse_target(request.text("target").unwrap_or_default())?;
+    let stored: StoredRequest<JobRequest> = serde_json::from_str(&request)
+        .map_err(|error| QueueError::corrupt(format!("the request of job {id}"), error))?;
     let mut waits_for: Vec<JobId> = deps.into_iter().map(JobId).collect();
     waits_for.sort_unstable();
     Ok(Some(Job {
         id,
-        request: JobRequest {
-            target,
-            source: request.required("source")?,
-            pkgbase: request.required("pkgbase")?,
-            class: request.required("class")?,
-            names: request.words("names", ' '),
-            needs: request.words("needs", ' ').into_iter().map(Need::from).collect(),
-            build_commit: request.optional("build_commit")?,
-            status_commit: request.text("status_commit").map(ToOwned::to_owned),
-            arch_mirror: request.text("arch_mirror").map(ToOwned::to_owned),
-            rebuild: request.text("rebuild").is_some(),
-        },
-        requested_by: request.text("by").unwrap_or_default().to_owned(),
+        request: stored.request,
+        requested_by: stored.by,
         state: state.required("state")?,
         attempt: state.required("attempt")?,
         builder: state.text("builder").map(ToOwned::to_owned),
+        instance: state.text("instance").map(ToOwned::to_owned),
         phase: state.text("phase").map(ToOwned::to_owned),
         reason: state.text("reason").map(ToOwned::to_owned),
+        canceling: state.text("cancel").map(ToOwned::to_owned),
         waits_for,
+        broken: state.words("broken", ' '),
+        released: state.text("released").is_some(),
+        priority: state.optional("priority")?.unwrap_or(0),
         expected: state.required("expected")?,
-        chain: state.required("chain")?,
+        chain: state.optional("chain")?.unwrap_or(0),
         built_commit: state.optional("built_commit")?,
         packages: state.words("packages", '\n'),
         since: state.required("since")?,
         started: state.optional("started")?,
         finished: state.optional("finished")?,
+        history: state.words("history", '\n').iter().filter_map(|line| past(line)).collect(),
     }))
+}
+
+/// One line of a job's history, as `remember` in `scripts/lib.lua` writes it.
+fn past(line: &str) -> Option<PastAttempt> {
+    let mut fields = line.splitn(6, '\t');
+    Some(PastAttempt {
+        attempt: fields.next()?.parse().ok()?,
+        outcome: fields.next()?.to_owned(),
+        builder: fields.next()?.to_owned(),
+        started: fields.next()?.parse().ok(),
+        ended: fields.next()?.parse().ok()?,
+        reason: fields.next().unwrap_or_default().to_owned(),
+    })
+}
+
+/// A script's flat list of fields and values.
+pub(super) fn pairs(flat: Vec<String>) -> HashMap<String, String> {
+    let mut fields = HashMap::with_capacity(flat.len() / 2);
+    let mut flat = flat.into_iter();
+    while let (Some(field), Some(value)) = (flat.next(), flat.next()) {
+        fields.insert(field, value);
+    }
+    fields
 }
 
 struct Fields {
@@ -96,4 +134,10 @@ impl Fields {
         self.optional(name)?
             .ok_or_else(|| QueueError::corrupt(format!("field {name} of job {}", self.id), "it is missing"))
     }
+}
+
+/// The state of a job, or what is wrong with the record.
+pub(super) fn parse_state(id: JobId, text: &str) -> Result<JobState, QueueError> {
+    text.parse()
+        .map_err(|error| QueueError::corrupt(format!("the state of job {id}"), error))
 }

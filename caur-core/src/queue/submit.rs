@@ -1,10 +1,13 @@
 //! Submitting a batch: plan over what is queued, commit in one script, plan again when somebody was faster.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::plan::{self, LiveJob};
-use super::{BrokenEdge, Queue, QueueError, keys, scripts};
-use crate::model::{JobId, JobRequest};
+use super::plan::{self, LiveJob, Plan};
+use super::record::StoredRequest;
+use super::{Asker, BrokenEdge, Queue, QueueError, keys, scripts};
+use crate::model::{Job, JobId, JobRequest};
 
 /// How often a plan is made anew because the graph changed meanwhile.
 const TRIES: u32 = 20;
@@ -37,20 +40,99 @@ pub enum Disposition {
     Queued,
     /// A queued job for the same package took over the new request.
     Replaced,
+    /// A job that had ended, in the queue once more.
+    Again,
     /// A new job that starts when this one, which somebody holds, has ended.
     Succeeds(JobId),
 }
 
+/// A plan as `scripts/submit.lua` reads it.
+#[derive(Serialize)]
+struct Wire<'a> {
+    jobs: Vec<WireJob<'a>>,
+    extra: &'a [(String, usize, String)],
+    chains: &'a BTreeMap<String, u64>,
+}
+
+#[derive(Serialize)]
+struct WireJob<'a> {
+    key: String,
+    class: String,
+    /// JSON of its own, which the script stores as it is.
+    request: String,
+    expected: u64,
+    chain: u64,
+    deps: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    broken: String,
+    /// The final job that is to be built again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+impl<'a> Wire<'a> {
+    fn new(batch: &[JobRequest], plan: &'a Plan, again: Option<JobId>, by: &str) -> Self {
+        let jobs = batch.iter().zip(&plan.jobs).map(|(request, planned)| {
+            let stored = StoredRequest {
+                request,
+                by: by.to_owned(),
+            };
+            WireJob {
+                key: request.key(),
+                class: request.class.to_string(),
+                request: serde_json::to_string(&stored).expect("a request is plain data"),
+                expected: planned.expected,
+                chain: planned.chain,
+                deps: &planned.deps,
+                broken: planned.broken.join(" "),
+                id: again.map(|id| id.to_string()),
+            }
+        });
+        Self {
+            jobs: jobs.collect(),
+            extra: &plan.extra,
+            chains: &plan.chains,
+        }
+    }
+}
+
 impl Queue {
-    /// Submits all of `batch` or, on an error, nothing of it. `by` says who asks, for the audit trail.
+    /// Submits all of `batch` or, on an error, nothing of it.
     ///
     /// Where a key occurs twice in the batch, the last request counts.
     ///
     /// # Errors
     /// [`QueueError::Contended`] when other submits interfere too often; [`QueueError::Link`] when Redis is out of
     /// reach, and then the batch may have been submitted: submitting it again is harmless.
-    pub async fn submit(&self, batch: Vec<JobRequest>, by: &str) -> Result<SubmitReport, QueueError> {
-        let batch = last_of_each(batch);
+    pub async fn submit(&self, batch: Vec<JobRequest>, asker: Asker<'_>) -> Result<SubmitReport, QueueError> {
+        self.commit(last_of_each(batch), None, asker).await
+    }
+
+    /// Puts a job that has ended back into the queue: same inputs, same number, the next attempt. With `rebuild` a
+    /// version that is published already is built again.
+    ///
+    /// # Errors
+    /// [`QueueError::Refused`] when it has not ended, or another job of the same package has taken its place.
+    pub async fn retry(&self, id: JobId, rebuild: bool, asker: Asker<'_>) -> Result<Job, QueueError> {
+        let refused = |reason: &str| QueueError::Refused {
+            action: format!("retry job {id}"),
+            reason: reason.to_owned(),
+        };
+        let job = self.job(id).await?.ok_or_else(|| refused("there is no such job"))?;
+        let mut request = job.request;
+        request.rebuild |= rebuild;
+        self.commit(vec![request], Some(id), asker).await?;
+        self.job(id)
+            .await?
+            .ok_or_else(|| refused("it was forgotten meanwhile"))
+    }
+
+    async fn commit(
+        &self,
+        batch: Vec<JobRequest>,
+        again: Option<JobId>,
+        asker: Asker<'_>,
+    ) -> Result<SubmitReport, QueueError> {
         for _ in 0..TRIES {
             let version: Option<String> = self
                 .query("read the queue", redis::cmd("GET").arg(keys::GRAPH))
@@ -58,12 +140,24 @@ impl Queue {
             let live: Vec<LiveJob> = self.live_jobs().await?;
             let durations = self.durations().await?;
             let plan = plan::plan(&batch, &live, |key| durations.get(key).copied());
-            let text = serde_json::to_string(&plan).expect("a plan is plain data");
+            let wire = Wire::new(&batch, &plan, again, asker.by);
+            let text = serde_json::to_string(&wire).expect("a plan is plain data");
             let mut script = scripts::SUBMIT.prepare_invoke();
-            script.arg(version.as_deref().unwrap_or("0")).arg(text).arg(by);
+            script
+                .arg(version.as_deref().unwrap_or("0"))
+                .arg(text)
+                .arg(asker.by)
+                .arg(asker.why);
             let answer: Vec<String> = self.call("submit the batch", &script).await?;
-            if answer.first().is_some_and(|word| word == "ok") {
-                return report(batch, &answer[1..], plan.broken);
+            match answer.first().map(String::as_str) {
+                Some("ok") => return report(batch, &answer[1..], plan.broken),
+                Some("no") => {
+                    return Err(QueueError::Refused {
+                        action: again.map_or_else(|| "submit".to_owned(), |id| format!("retry job {id}")),
+                        reason: answer.get(1).cloned().unwrap_or_default(),
+                    });
+                }
+                _ => {}
             }
         }
         Err(QueueError::Contended(TRIES))
@@ -97,6 +191,7 @@ fn report(
             let disposition = match pair[1].strip_prefix("succeeds ") {
                 Some(old) => Disposition::Succeeds(id(old)?),
                 None if pair[1] == "replaced" => Disposition::Replaced,
+                None if pair[1] == "again" => Disposition::Again,
                 None => Disposition::Queued,
             };
             Ok(Submitted {

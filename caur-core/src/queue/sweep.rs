@@ -16,8 +16,6 @@ pub struct SweepSettings {
     pub outage: Duration,
     /// How long every live lease lasts at least after an outage.
     pub grace: Duration,
-    /// How long finished jobs are kept.
-    pub retention: Duration,
 }
 
 /// What one sweep did.
@@ -29,8 +27,12 @@ pub struct SweepReport {
     pub expired: usize,
     /// Jobs whose pause is over.
     pub resumed: usize,
+    /// Jobs that were blocked for too long.
+    pub given_up: usize,
     /// Old jobs that were forgotten.
     pub trimmed: usize,
+    /// Old logs that were removed.
+    pub logs: usize,
 }
 
 impl Queue {
@@ -44,15 +46,16 @@ impl Queue {
             .arg(&settings.name)
             .arg(millis(settings.term))
             .arg(millis(settings.grace))
-            .arg(millis(settings.retention))
             .arg(millis(settings.outage));
-        let (elected, expired, resumed, trimmed): (u8, usize, usize, usize) =
+        let (elected, expired, resumed, given_up, trimmed, logs): (u8, usize, usize, usize, usize, usize) =
             self.call("sweep the queue", &script).await?;
         Ok(SweepReport {
             elected: elected == 1,
             expired,
             resumed,
+            given_up,
             trimmed,
+            logs,
         })
     }
 

@@ -307,10 +307,15 @@ fn new_job(id: JobId, pkgbase: &str, now: u64) -> Result<Job, IdError> {
         state: JobState::Ready,
         attempt: 0,
         builder: None,
+        instance: None,
         phase: None,
         reason: None,
+        canceling: None,
         requested_by: "ci".to_owned(),
         waits_for: Vec::new(),
+        broken: Vec::new(),
+        released: false,
+        priority: 0,
         expected: 0,
         chain: 0,
         built_commit: None,
@@ -318,6 +323,7 @@ fn new_job(id: JobId, pkgbase: &str, now: u64) -> Result<Job, IdError> {
         since: now,
         started: None,
         finished: None,
+        history: Vec::new(),
     })
 }
 

@@ -258,6 +258,8 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(30);
 
+    const TESTER: Asker<'_> = Asker { by: "test", why: "" };
+
     fn request(pkgbase: &str) -> JobRequest {
         JobRequest {
             target: Target {
@@ -321,18 +323,24 @@ mod tests {
             Some(BackendMsg::Link(LinkState::Connecting))
         );
 
-        let id = queue.submit(vec![request("a")], "test").await.unwrap().jobs[0].id;
+        let id = queue.submit(vec![request("a")], TESTER).await.unwrap().jobs[0].id;
         until(&mut reports, in_state(JobState::Ready)).await;
         watch_job.send_replace(Some(id));
         assert_eq!(until(&mut reports, log_event).await, LogEvent::Missing);
 
         let lease = Duration::from_mins(1);
-        let claim = ClaimRequest {
-            builder: BuilderName::new("b").unwrap(),
+        let builder = BuilderReport {
+            instance: new_instance(),
+            name: BuilderName::new("b").unwrap(),
             class: Some(1),
-            lease,
+            slots: 1,
+            version: "0.0.0".into(),
+            machine: Machine::default(),
+            note: None,
         };
-        let claim = queue.claim(&claim).await.unwrap().unwrap();
+        queue.report_status(&builder).await.unwrap();
+        let claim = ClaimRequest::new(builder.instance, 0, lease);
+        let claim = queue.claim(&claim).await.unwrap().job().unwrap();
         let limits = LogLimits {
             head: 1 << 20,
             tail: 1 << 20,

@@ -4,13 +4,13 @@ local target, nonce = ARGV[1], ARGV[3]
 local answer = {}
 for _, id in ipairs(redis.call('ZRANGE', uploads_key(target), 0, tonumber(ARGV[5]) - 1)) do
   redis.call('ZREM', uploads_key(target), id)
-  redis.call('HSET', job_key(id), 'nonce', nonce, 'publisher', ARGV[2])
   redis.call('ZADD', K.leases, text(NOW + tonumber(ARGV[4])), id)
-  enter(id, 'publishing')
+  enter(id, 'publishing', '', '', { 'nonce', nonce })
+  local about = job(id, 'attempt', 'key')
   answer[#answer + 1] = id
-  answer[#answer + 1] = job(id, 'attempt')[1]
-  answer[#answer + 1] = request(id, 'key')[1]
-  answer[#answer + 1] = redis.call('HGET', result_key(id), 'manifest') or ''
+  answer[#answer + 1] = about[1]
+  answer[#answer + 1] = about[2]
+  answer[#answer + 1] = redis.call('GET', result_key(id)) or ''
 end
 if redis.call('EXISTS', uploads_key(target)) == 0 then redis.call('SREM', K.upload_targets, target) end
 return answer

@@ -3,15 +3,16 @@
 local id, attempt, nonce, outcome = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local token = check_token(id, attempt, nonce, 'publishing')
 if token ~= 'current' then return token end
-mark_done(id, attempt, nonce)
+redis.call('HSET', job_key(id), 'done', attempt .. ' ' .. nonce)
 if outcome == 'retry' then
-  local target = request(id, 'target')[1]
+  local target = target_of(job(id, 'key')[1])
+  redis.call('HDEL', job_key(id), 'nonce')
   redis.call('ZREM', K.leases, id)
   redis.call('ZADD', uploads_key(target), text(NOW), id)
   redis.call('SADD', K.upload_targets, target)
   enter(id, 'uploaded', ARGV[5])
 else
-  redis.call('HSET', job_key(id), 'packages', ARGV[6])
+  put_long(id, 'packages', ARGV[6])
   finalize(id, 'publishing', outcome, ARGV[5])
 end
-return job(id, 'state')[1]
+return state_of(id)

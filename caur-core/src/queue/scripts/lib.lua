@@ -4,118 +4,196 @@
 -- Invariants (checked by queue::audit):
 --   a job is in `active` until it is final, then in `finished`
 --   `live` names the newest job of a TARGET/ARCH/PKGBASE and no final one
---   ready jobs, and only those, stand in both sorted sets of their class
---   building and publishing jobs, and only those, stand in `leases`; backoff jobs, and only those, in `backoff`
+--   ready jobs, and only those, stand in both sorted sets of their group
+--   building and publishing jobs, and only those, stand in `leases`
+--   backoff jobs, and only those, stand in `backoff`; blocked ones in `blocked`
 --   uploaded jobs, and only those, stand in `uploads:TARGET/ARCH`
 --   `deps` of a job and `dependants` of the other name the same edges; a ready job has no unmet edge
---   `work` is the sum of the expected seconds of all jobs that are queued or building
+--   `work` holds, per group, the sum of the expected seconds of all jobs that are queued or building
 
 local K = {
-  active = '{caur}:queue:active',
-  backoff = '{caur}:queue:backoff',
-  classes = '{caur}:queue:classes',
-  durations = '{caur}:queue:durations',
-  events = '{caur}:queue:events',
-  finished = '{caur}:queue:finished',
-  graph = '{caur}:queue:graph',
-  last_id = '{caur}:queue:last-id',
-  leases = '{caur}:queue:leases',
-  live = '{caur}:queue:live',
-  sweeper = '{caur}:queue:sweeper',
-  swept = '{caur}:queue:swept',
-  upload_targets = '{caur}:queue:upload-targets',
-  wake = '{caur}:queue:wake',
-  wake_publisher = '{caur}:queue:wake-publisher',
-  work = '{caur}:queue:work',
-  builders = '{caur}:build:builders',
-  seen = '{caur}:build:seen',
+  active = '{caur}:q:active',
+  backoff = '{caur}:q:backoff',
+  blocked = '{caur}:q:blocked',
+  capacity = '{caur}:q:capacity',
+  classes = '{caur}:q:classes',
+  durations = '{caur}:q:durations',
+  events = '{caur}:q:events',
+  finished = '{caur}:q:finished',
+  graph = '{caur}:q:graph',
+  last_id = '{caur}:q:last-id',
+  leases = '{caur}:q:leases',
+  live = '{caur}:q:live',
+  sweeper = '{caur}:q:sweeper',
+  swept = '{caur}:q:swept',
+  upload_targets = '{caur}:q:upload-targets',
+  wake = '{caur}:q:wake',
+  wake_publisher = '{caur}:q:wake-publisher',
+  work = '{caur}:q:work',
+  failures = '{caur}:build:failures',
+  names = '{caur}:build:names',
+  online = '{caur}:build:online',
+  log_heads = '{caur}:build:log-heads',
+  log_live = '{caur}:build:log-live',
+  log_kept = '{caur}:build:log-kept',
+  log_sizes = '{caur}:build:log-sizes',
+  log_ended = '{caur}:build:log-ended',
+  modes = '{caur}:operate:builders',
+  pause = '{caur}:operate:pause',
+  trail = '{caur}:operate:trail',
+  policy = '{caur}:config:queue',
+  schema = '{caur}:config:schema',
 }
 
-local EVENTS_KEPT = 100000
-local INFRASTRUCTURE_ATTEMPTS = 3
+if redis.call('GET', K.schema) ~= SCHEMA then
+  return redis.error_reply('SCHEMA ' .. (redis.call('GET', K.schema) or '0'))
+end
+
+-- A stream's length is bounded roughly: whole nodes go at a time.
+local EVENTS_KEPT = 200000
+local TRAIL_KEPT = 20000
+local WAKES_KEPT = 1000
 local PUBLISH_ATTEMPTS = 5
 local BUILDER_GONE_MS = 90000
 local LOG_KEPT_S = 1209600
+-- Longer values would make Redis store a small hash in its large form.
+local SHORT = 64
 
-local QUEUED = { waiting = true, ready = true, backoff = true, blocked = true }
+local QUEUED = { waiting = true, ready = true, backoff = true, blocked = true, held = true }
 local SATISFIED = { succeeded = true, ['already-built'] = true, skipped = true }
 local FINAL = {
   succeeded = true, ['already-built'] = true, skipped = true, failed = true, ['timed-out'] = true,
   ['out-of-memory'] = true, canceled = true, ['infrastructure-failed'] = true,
 }
 
-local function request_key(id) return '{caur}:submit:job:' .. id end
-local function job_key(id) return '{caur}:queue:job:' .. id end
-local function deps_key(id) return '{caur}:queue:deps:' .. id end
-local function dependants_key(id) return '{caur}:queue:dependants:' .. id end
-local function uploads_key(target) return '{caur}:queue:uploads:' .. target end
+local function request_key(id) return '{caur}:submit:' .. id end
+local function job_key(id) return '{caur}:q:j:' .. id end
+local function long_key(id) return '{caur}:q:l:' .. id end
+local function deps_key(id) return '{caur}:q:d:' .. id end
+local function dependants_key(id) return '{caur}:q:r:' .. id end
+local function uploads_key(target) return '{caur}:q:uploads:' .. target end
+local function builder_key(instance) return '{caur}:build:b:' .. instance end
 local function result_key(id) return '{caur}:build:result:' .. id end
-local function log_key(id, attempt) return '{caur}:build:log:' .. id .. '.' .. attempt end
+local function log_key(log) return '{caur}:build:log:' .. log end
 local function names_key(target) return '{caur}:publish:names:' .. target end
 
 -- Numbers become text without an exponent; ids have 13 digits.
 local function text(number) return string.format('%.0f', number) end
 
-local function clock()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
-local NOW = clock()
+local TIME = redis.call('TIME')
+local NOW = tonumber(TIME[1]) * 1000 + math.floor(tonumber(TIME[2]) / 1000)
 
 local function job(id, ...) return redis.call('HMGET', job_key(id), ...) end
-local function request(id, ...) return redis.call('HMGET', request_key(id), ...) end
+local function state_of(id) return redis.call('HGET', job_key(id), 'state') end
+local function target_of(key) return string.match(key, '^(.*)/') end
+local function pkgbase_of(id) return string.match(redis.call('HGET', job_key(id), 'key') or '?', '[^/]*$') end
+
+-- What the database role published about how the queue works.
+local function setting(name, default)
+  local value = redis.call('HGET', K.policy, name)
+  return value and tonumber(value) or default
+end
 
 local woken = {}
-local function wake(stream)
-  if not woken[stream] then
-    woken[stream] = true
-    redis.call('XADD', stream, 'MAXLEN', '~', 16, '*', 'at', text(NOW))
+local function wake(stream, what, about)
+  local entry = stream .. what .. about
+  if not woken[entry] then
+    woken[entry] = true
+    redis.call('XADD', stream, 'MAXLEN', '~', WAKES_KEPT, '*', what, about)
   end
 end
 
--- The one place where a state changes: hash and event stream always tell the same story.
-local function enter(id, state, reason, by)
-  local old = job(id, 'state', 'attempt', 'builder')
-  redis.call('HSET', job_key(id), 'state', state, 'since', text(NOW), 'reason', reason or '')
+local function event(id, key, from, to, attempt, builder, reason, by)
   redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_KEPT, '*',
-    'job', id, 'key', request(id, 'key')[1], 'from', old[1] or '', 'to', state,
-    'attempt', old[2] or '0', 'builder', old[3] or '', 'reason', reason or '', 'by', by or '')
+    'job', id, 'key', key, 'action', ACTION, 'from', from, 'to', to,
+    'attempt', attempt, 'builder', builder, 'reason', reason, 'by', by)
+end
+
+-- Who asked for what, and why; kept longer than events.
+local function trail(about, id, by, why)
+  redis.call('XADD', K.trail, 'MAXLEN', '~', TRAIL_KEPT, '*',
+    'action', ACTION, 'about', about, 'job', id, 'by', by, 'why', why)
+end
+
+-- The one place where a state changes: hash and event stream always tell the same story. `more` are further fields.
+local function enter(id, state, reason, by, more)
+  reason = reason or ''
+  local old = job(id, 'state', 'attempt', 'builder', 'key', 'long')
+  local fields = more or {}
+  local n = #fields
+  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'state', state, 'since', text(NOW)
+  fields[n + 5], fields[n + 6] = 'reason', #reason <= SHORT and reason or ''
+  if #reason > SHORT then
+    redis.call('HSET', long_key(id), 'reason', reason)
+    if not old[5] then fields[n + 7], fields[n + 8] = 'long', '1' end
+  elseif old[5] then
+    redis.call('HDEL', long_key(id), 'reason')
+  end
+  redis.call('HSET', job_key(id), unpack(fields))
+  if state == 'blocked' then redis.call('ZADD', K.blocked, text(NOW), id) end
+  if old[1] == 'blocked' and state ~= 'blocked' then redis.call('ZREM', K.blocked, id) end
+  event(id, old[4], old[1] or '', state, old[2] or '0', old[3] or '', reason, by or '')
+end
+
+-- Keeps a text that may be long out of the small hash.
+local function put_long(id, field, value)
+  if #value > SHORT then
+    redis.call('HSET', long_key(id), field, value)
+    redis.call('HSET', job_key(id), 'long', '1')
+  else
+    redis.call('HSET', job_key(id), field, value)
+  end
+end
+
+-- Why somebody wants a running job stopped; nil where nobody does.
+local function cancel_of(id)
+  local about = job(id, 'cancel', 'long')
+  return about[1] or (about[2] and redis.call('HGET', long_key(id), 'cancel')) or nil
+end
+
+local function put_cancel(id, reason)
+  put_long(id, 'cancel', reason)
+  wake(K.wake, 'cancel', id)
 end
 
 -- A class is a number of 32 bits or a builder's name; tonumber would take names such as 0x1f and nan for numbers.
-local function ready_group(id)
-  local class = request(id, 'class')[1]
+local function group_of(class)
   if #class <= 10 and string.find(class, '^%d+$') then return class, true end
   return '@' .. class, false
 end
 
-local function chain_set(group) return '{caur}:queue:ready:' .. group .. ':chain' end
-local function short_set(group) return '{caur}:queue:ready:' .. group .. ':short' end
+local function chain_set(group) return '{caur}:q:ready:' .. group .. ':chain' end
+local function short_set(group) return '{caur}:q:ready:' .. group .. ':short' end
 
 local function ready_add(id)
-  local group, numbered = ready_group(id)
-  local cost = job(id, 'chain', 'expected')
-  redis.call('ZADD', chain_set(group), '-' .. cost[1], id)
-  redis.call('ZADD', short_set(group), cost[2], id)
+  local about = job(id, 'class', 'chain', 'expected', 'priority', 'ready_at')
+  local group, numbered = group_of(about[1])
+  local priority = tonumber(about[4] or '0')
+  local ready_at = tonumber(about[5] or NOW)
+  redis.call('ZADD', chain_set(group), text(-(priority * PRIORITY_CHAIN + tonumber(about[2]))), id)
+  redis.call('ZADD', short_set(group),
+    text(-priority * PRIORITY_SHORT + ready_at + math.min(AGING * tonumber(about[3]), AGING_CAP)), id)
   if numbered then redis.call('ZADD', K.classes, group, group) end
-  wake(K.wake)
+  wake(K.wake, 'ready', group)
 end
 
-local function ready_remove(id)
-  local group, numbered = ready_group(id)
+local function ready_remove(id, class)
+  local group, numbered = group_of(class)
   redis.call('ZREM', chain_set(group), id)
   redis.call('ZREM', short_set(group), id)
   if numbered and redis.call('EXISTS', chain_set(group)) == 0 then redis.call('ZREM', K.classes, group) end
 end
 
 local function make_ready(id, reason, by)
-  enter(id, 'ready', reason, by)
+  local more
+  if redis.call('HEXISTS', job_key(id), 'ready_at') == 0 then more = { 'ready_at', text(NOW) } end
+  enter(id, 'ready', reason, by, more)
   ready_add(id)
 end
 
 -- Takes a queued job out of whatever holds it; the caller gives it a new state in the same script.
 local function unqueue(id, state)
-  if state == 'ready' then ready_remove(id) end
+  if state == 'ready' then ready_remove(id, job(id, 'class')[1]) end
   if state == 'backoff' then redis.call('ZREM', K.backoff, id) end
 end
 
@@ -129,31 +207,37 @@ local function remove_edge(id, dependency)
   redis.call('SREM', dependants_key(dependency), id)
 end
 
-local function remove_edges(id)
-  for _, dependency in ipairs(redis.call('HKEYS', deps_key(id))) do remove_edge(id, dependency) end
+-- The names '=' stand for "after it, whatever comes of it": a job waits so for the running one that it replaces.
+local function remove_edges(id, keep_succession)
+  local edges = redis.call('HGETALL', deps_key(id))
+  for i = 1, #edges, 2 do
+    if not (keep_succession and edges[i + 1] == '=') then remove_edge(id, edges[i]) end
+  end
 end
 
 -- Whether the target lists all of these space-separated names already.
 local function published(id, names)
-  local key = names_key(request(id, 'target')[1])
+  local key = names_key(target_of(redis.call('HGET', job_key(id), 'key')))
   for name in string.gmatch(names, '%S+') do
     if redis.call('SISMEMBER', key, name) == 0 then return false end
   end
   return true
 end
 
--- What an edge says now: 'met', 'unmet' or 'failed'. The names '=' stand for "after it, whatever comes of it".
+-- What an edge says now: 'met', 'unmet' or 'failed'.
 local function edge_state(id, dependency, names)
-  local state = job(dependency, 'state')[1]
+  local state = state_of(dependency)
   if not state or SATISFIED[state] then return 'met' end
   if not FINAL[state] then return 'unmet' end
-  if names == '=' or published(id, names) then return 'met' end
+  if names == '=' then return 'met' end
+  local rule = redis.call('HGET', K.policy, 'failed_dependency') or 'published'
+  if rule == 'ignore' or (rule == 'published' and published(id, names)) then return 'met' end
   return 'failed'
 end
 
 -- Derives a waiting, ready or blocked job's state from its edges.
 local function settle(id, by)
-  local old = job(id, 'state')[1]
+  local old = state_of(id)
   local edges = redis.call('HGETALL', deps_key(id))
   local unmet, failed = 0, nil
   for i = 1, #edges, 2 do
@@ -168,70 +252,119 @@ local function settle(id, by)
   end
   local new, reason = 'ready', ''
   if failed then
-    local why = job(failed, 'state')[1]
-    new, reason = 'blocked', 'dependency ' .. request(failed, 'pkgbase')[1] .. ' ' .. why
+    new, reason = 'blocked', 'dependency ' .. pkgbase_of(failed) .. ' ' .. state_of(failed)
   elseif unmet > 0 then
     new = 'waiting'
   end
   if old == new then
-    if new == 'ready' then ready_remove(id); ready_add(id) end
+    if new == 'ready' then ready_remove(id, job(id, 'class')[1]); ready_add(id) end
     return
   end
   unqueue(id, old)
   if new == 'ready' then make_ready(id, '', by) else enter(id, new, reason, by) end
 end
 
--- Tells everything that waits for a final job.
+-- Tells everything that waits for a job whose state decides about it. A held job looks again when it is let go.
 local function settle_dependants(id)
   for _, dependant in ipairs(redis.call('SMEMBERS', dependants_key(id))) do
-    local state = job(dependant, 'state')[1]
+    local state = state_of(dependant)
     if state == 'waiting' or state == 'blocked' or state == 'ready' then settle(dependant) end
   end
 end
 
 -- The last entry of an attempt's log, so that whoever follows it knows that nothing comes any more.
 local function end_log(id, state, reason)
-  local key = log_key(id, job(id, 'attempt')[1])
-  redis.call('XADD', key, '*', 'end', state, 'reason', reason or '')
-  redis.call('EXPIRE', key, LOG_KEPT_S, 'NX')
+  local log = id .. '.' .. job(id, 'attempt')[1]
+  redis.call('XADD', log_key(log), '*', 'end', state, 'reason', reason or '')
+  redis.call('EXPIRE', log_key(log), LOG_KEPT_S, 'NX')
+  local size = redis.call('HGET', K.log_sizes, log) or '0'
+  redis.call('HDEL', K.log_heads, log)
+  if redis.call('ZADD', K.log_ended, text(NOW), log) == 1 then
+    redis.call('DECRBY', K.log_live, size)
+    redis.call('INCRBY', K.log_kept, size)
+  end
 end
 
-local function leave_work(id) redis.call('DECRBY', K.work, job(id, 'expected')[1]) end
+local function join_work(id, class, expected)
+  redis.call('HINCRBY', K.work, group_of(class), text(expected))
+end
 
--- Ends a job. `state` is where it stands now.
+local function leave_work(id)
+  local about = job(id, 'class', 'expected')
+  local group = group_of(about[1])
+  if redis.call('HINCRBY', K.work, group, '-' .. about[2]) <= 0 then redis.call('HDEL', K.work, group) end
+end
+
+-- One line of a job's history for the attempt that just ended; the newest are kept.
+local function remember(id, outcome, reason)
+  local about = job(id, 'attempt', 'builder', 'started', 'history')
+  if about[1] == '0' then return end
+  local history = about[4] or redis.call('HGET', long_key(id), 'history') or ''
+  local line = table.concat({ about[1], outcome, about[2] or '', about[3] or '', text(NOW),
+    (string.gsub(string.sub(reason or '', 1, 300), '%c', ' ')) }, '\t')
+  if #history > 4000 then history = string.gsub(history, '^[^\n]*\n', '', 1) end
+  if about[4] then redis.call('HDEL', job_key(id), 'history') end
+  put_long(id, 'history', history == '' and line or history .. '\n' .. line)
+end
+
+-- Ends a job. `state` is where it stands now. Fields that only a live job needs go.
 local function finalize(id, state, final, reason, by)
   unqueue(id, state)
-  redis.call('ZREM', K.leases, id)
-  local about = request(id, 'key', 'target')
+  local key = job(id, 'key')[1]
+  if state == 'building' or state == 'publishing' then redis.call('ZREM', K.leases, id) end
   if QUEUED[state] or state == 'building' then leave_work(id) end
-  if state == 'uploaded' then
-    redis.call('ZREM', uploads_key(about[2]), id)
-  end
-  remove_edges(id)
-  if not QUEUED[state] then end_log(id, final, reason) end
-  enter(id, final, reason, by)
-  redis.call('HSET', job_key(id), 'finished', text(NOW))
-  redis.call('HDEL', job_key(id), 'phase', 'cancel')
-  if redis.call('HGET', K.live, about[1]) == id then redis.call('HDEL', K.live, about[1]) end
+  if state == 'uploaded' then redis.call('ZREM', uploads_key(target_of(key)), id) end
+  if QUEUED[state] then remove_edges(id) else end_log(id, final, reason) end
+  enter(id, final, reason, by, { 'finished', text(NOW) })
+  redis.call('HDEL', job_key(id), 'phase', 'cancel', 'nonce', 'avoid', 'avoid_until', 'lost', 'ready_at', 'chain',
+    'priority', 'infrastructure', 'publish_attempts', 'released', 'instance')
+  redis.call('HDEL', long_key(id), 'cancel')
+  if not QUEUED[state] then redis.call('UNLINK', result_key(id)) end
+  if redis.call('HGET', K.live, key) == id then redis.call('HDEL', K.live, key) end
   redis.call('ZREM', K.active, id)
   redis.call('ZADD', K.finished, text(NOW), id)
   settle_dependants(id)
 end
 
+-- Counts a builder's infrastructure failures in a row; too many and it pauses itself, for a while.
+local function builder_failed(name, reason)
+  local count = redis.call('HINCRBY', K.failures, name, 1)
+  local limit = setting('self_pause_after', 3)
+  if limit == 0 or count < limit or redis.call('HEXISTS', K.modes, name) == 1 then return end
+  local why = 'paused itself: ' .. count .. ' infrastructure failures in a row, the last: ' .. reason
+  redis.call('HSET', K.modes, name, cjson.encode({
+    reason = why, by = name, since = NOW, till = NOW + setting('self_pause_ms', 1800000) }))
+  trail('builder ' .. name, '', name, why)
+  wake(K.wake, 'mode', name)
+end
+
 -- Hands a job back after a failure that is not its own, or ends it when that happened too often.
-local function infrastructure_failure(id, reason)
-  redis.call('ZREM', K.leases, id)
+-- `lost` says that the builder vanished with it.
+local function infrastructure_failure(id, reason, lost)
+  local about = job(id, 'builder', 'avoid', 'lost')
+  local builder = about[1] or ''
+  builder_failed(builder, reason)
   local count = redis.call('HINCRBY', job_key(id), 'infrastructure', 1)
-  if count >= INFRASTRUCTURE_ATTEMPTS then
+  local victims, victim_count = about[3] or '', 0
+  if lost then
+    if not string.find(' ' .. victims .. ' ', ' ' .. builder .. ' ', 1, true) then victims = victims .. ' ' .. builder end
+    for _ in string.gmatch(victims, '%S+') do victim_count = victim_count + 1 end
+  end
+  remember(id, lost and 'lost' or 'infrastructure', reason)
+  if victim_count >= 2 then
+    return finalize(id, 'building', 'infrastructure-failed', reason .. '; it took down' .. victims .. ', giving up')
+  end
+  if count >= setting('attempts', 3) then
     return finalize(id, 'building', 'infrastructure-failed', reason .. ' (attempt ' .. count .. ', giving up)')
   end
-  local delay = 5000 * 4 ^ (count - 1)
-  delay = delay + math.floor(delay * (tonumber(string.sub(id, -3)) / 1000) / 2)
-  redis.call('HSET', job_key(id), 'avoid', job(id, 'builder')[1] or '', 'avoid_until', text(NOW + delay + 60000))
-  redis.call('HDEL', job_key(id), 'phase')
-  redis.call('ZADD', K.backoff, text(NOW + delay), id)
+  redis.call('ZREM', K.leases, id)
+  local delay = setting('backoff_ms', 5000) * 4 ^ (count - 1)
+  delay = math.floor(delay + delay / 2 * (tonumber(TIME[2]) % 1000) / 1000)
   end_log(id, 'backoff', reason)
-  enter(id, 'backoff', reason)
+  redis.call('HDEL', job_key(id), 'phase', 'nonce')
+  redis.call('ZADD', K.backoff, text(NOW + delay), id)
+  enter(id, 'backoff', reason, '', {
+    'lost', victims, 'avoid', (about[2] or '') .. ' ' .. builder, 'avoid_until', text(NOW + delay + 60000) })
 end
 
 -- Fencing: only the holder of the current lease may write. A finish that arrives twice is told apart from a stale one.
@@ -240,9 +373,4 @@ local function check_token(id, attempt, nonce, state)
   if now[2] == attempt and now[1] == state and now[3] == nonce then return 'current' end
   if now[4] == attempt .. ' ' .. nonce then return 'repeated' end
   return 'stale'
-end
-
-local function mark_done(id, attempt, nonce)
-  redis.call('HSET', job_key(id), 'done', attempt .. ' ' .. nonce)
-  redis.call('HDEL', job_key(id), 'nonce')
 end

@@ -1,63 +1,86 @@
--- Commits a plan. ARGV: graph version it was made on, plan as JSON, who asks.
--- Returns {'conflict'} when the graph changed since, else {'ok', then id and disposition of every job}.
--- Plan: jobs = [{request fields as text, expected, chain, deps = {"#index" or id: names}}],
+-- Commits a plan. ARGV: graph version it was made on, plan as JSON, who asks, why.
+-- Returns {'conflict'} when the graph changed since, {'no', why not}, or {'ok', then id and disposition of every job}.
+-- Plan: jobs = [{key, class, request as JSON, expected, chain, deps = {"#index" or id: names}, broken = names,
+--                id = a final job that is to be built again}],
 --       extra = [[id of a queued job, index of the job that it now waits for, names]],
 --       chains = {id of a queued job: its new chain}
 local version = redis.call('GET', K.graph) or '0'
 if version ~= ARGV[1] then return { 'conflict' } end
-redis.call('INCR', K.graph)
 
 local plan = cjson.decode(ARGV[2])
 local by = ARGV[3]
-local ids, dispositions, canceling = {}, {}, {}
+for _, new in ipairs(plan.jobs) do
+  if new.id then
+    local state, live = state_of(new.id), redis.call('HGET', K.live, new.key)
+    if not state then return { 'no', 'there is no job ' .. new.id } end
+    if live then return { 'no', 'job ' .. live .. ' of the same package is ' .. state_of(live) .. ' already' } end
+    if not FINAL[state] then return { 'no', 'job ' .. new.id .. ' is ' .. state .. ' and has not ended' } end
+  end
+end
+redis.call('INCR', K.graph)
+
+local ids, dispositions, canceling, revived = {}, {}, {}, {}
+local counts = { queued = 0, replaced = 0, again = 0 }
 local last = tonumber(redis.call('GET', K.last_id) or '0')
 
 for index, new in ipairs(plan.jobs) do
-  local key = new.request.key
+  local key = new.key
   local live = redis.call('HGET', K.live, key)
-  local state = live and job(live, 'state')[1]
-  local fresh = true
-  local disposition = 'queued'
+  local state = live and state_of(live)
+  local id, disposition
   if live and QUEUED[state] then
-    ids[index], fresh, disposition = live, false, 'replaced'
-    unqueue(live, state)
+    id, disposition = live, 'replaced'
+    counts.replaced = counts.replaced + 1
+    unqueue(id, state)
     -- What waits for it stays; so does an edge to the running job that it succeeds.
-    local edges = redis.call('HGETALL', deps_key(live))
-    for i = 1, #edges, 2 do
-      if edges[i + 1] ~= '=' then remove_edge(live, edges[i]) end
-    end
-    leave_work(live)
+    remove_edges(id, true)
+    leave_work(id)
+  elseif new.id then
+    id, disposition = new.id, 'again'
+    counts.again = counts.again + 1
+    revived[#revived + 1] = id
+    local about = job(id, 'state', 'reason')
+    remember(id, about[1], about[2] ~= '' and about[2] or redis.call('HGET', long_key(id), 'reason') or '')
+    redis.call('ZREM', K.finished, id)
+    redis.call('HDEL', job_key(id), 'finished', 'packages')
+    redis.call('HDEL', long_key(id), 'packages')
   else
     last = math.max(last + 1, NOW)
-    ids[index] = text(last)
+    id, disposition = text(last), 'queued'
+    counts.queued = counts.queued + 1
     if live then disposition = 'succeeds ' .. live end
     if state == 'building' then canceling[index] = live end
   end
-  dispositions[index] = disposition
+  ids[index], dispositions[index] = id, disposition
 
-  local id = ids[index]
-  redis.call('DEL', request_key(id))
-  for field, value in pairs(new.request) do redis.call('HSET', request_key(id), field, value) end
-  redis.call('HSET', request_key(id), 'by', by, 'submitted', text(NOW))
-  redis.call('HSET', job_key(id), 'expected', text(new.expected), 'chain', text(new.chain))
-  redis.call('INCRBY', K.work, text(new.expected))
+  redis.call('SET', request_key(id), new.request)
+  join_work(id, new.class, new.expected)
   redis.call('HSET', K.live, key, id)
   redis.call('ZADD', K.active, id, id)
-  if fresh then
-    redis.call('HSET', job_key(id), 'attempt', '0', 'infrastructure', '0')
-    if live then add_edge(id, live, '=') end
-    enter(id, 'waiting', disposition == 'queued' and '' or disposition, by)
+  local fields = { 'key', key, 'class', new.class, 'expected', text(new.expected), 'chain', text(new.chain) }
+  if new.broken then put_long(id, 'broken', new.broken) else redis.call('HDEL', job_key(id), 'broken') end
+  if disposition == 'replaced' then
+    redis.call('HDEL', job_key(id), 'avoid', 'avoid_until', 'lost', 'infrastructure', 'released')
+    -- Somebody holds it back; a newer request does not change that.
+    if state == 'held' then
+      redis.call('HSET', job_key(id), unpack(fields))
+    else
+      redis.call('HSET', job_key(id), unpack(fields))
+      enter(id, 'waiting', 'updated by a newer request', by)
+    end
   else
-    redis.call('HSET', job_key(id), 'infrastructure', '0')
-    redis.call('HDEL', job_key(id), 'avoid', 'avoid_until')
-    enter(id, 'waiting', 'updated by a newer request', by)
+    if disposition ~= 'again' then
+      redis.call('HSET', job_key(id), 'attempt', '0', 'key', key)
+    end
+    if live then add_edge(id, live, '=') end
+    enter(id, 'waiting', disposition == 'queued' and '' or disposition, by, fields)
   end
 end
 redis.call('SET', K.last_id, text(last))
 
 -- A running job that is replaced is stopped; whatever waited for it waits for its successor.
 for index, old in pairs(canceling) do
-  redis.call('HSET', job_key(old), 'cancel', 'replaced by job ' .. ids[index])
+  put_cancel(old, 'replaced by job ' .. ids[index])
   for _, dependant in ipairs(redis.call('SMEMBERS', dependants_key(old))) do
     if dependant ~= ids[index] then
       local names = redis.call('HGET', deps_key(dependant), old)
@@ -81,33 +104,38 @@ end
 local touched = {}
 for _, edge in ipairs(plan.extra) do
   local id, dependency = edge[1], ids[edge[2]]
-  local state = job(id, 'state')[1]
+  local state = state_of(id)
   if QUEUED[state] then
     -- An edge to a failed older job of the same package is answered by the newer one.
-    local key = request(dependency, 'key')[1]
+    local key = job(dependency, 'key')[1]
     for _, old in ipairs(redis.call('HKEYS', deps_key(id))) do
-      if old ~= dependency and request(old, 'key')[1] == key and FINAL[job(old, 'state')[1] or ''] then
-        remove_edge(id, old)
-      end
+      local about = job(old, 'key', 'state')
+      if old ~= dependency and about[1] == key and FINAL[about[2] or ''] then remove_edge(id, old) end
     end
     add_edge(id, dependency, edge[3])
-    touched[id] = true
+    touched[id] = state
   end
 end
 
 for id, chain in pairs(plan.chains) do
-  local state = job(id, 'state')[1]
+  local state = state_of(id)
   if QUEUED[state] then
     redis.call('HSET', job_key(id), 'chain', text(chain))
-    if state == 'ready' then touched[id] = true end
+    if state == 'ready' then touched[id] = state end
   end
 end
 
 local answer = { 'ok' }
 for index, id in ipairs(ids) do
-  settle(id, by)
+  if state_of(id) ~= 'held' then settle(id, by) end
   answer[#answer + 1] = id
   answer[#answer + 1] = dispositions[index]
 end
-for id in pairs(touched) do settle(id, by) end
+for id, state in pairs(touched) do
+  if state ~= 'held' then settle(id, by) end
+end
+for _, id in ipairs(revived) do settle_dependants(id) end
+local about = #ids == 1 and plan.jobs[1].key or #ids .. ' packages'
+trail(about, #ids == 1 and ids[1] or '', by, counts.queued .. ' queued, ' .. counts.replaced .. ' replaced, '
+  .. counts.again .. ' again' .. (ARGV[4] ~= '' and ': ' .. ARGV[4] or ''))
 return answer

@@ -30,13 +30,9 @@ async fn class_and_name_decide_who_may_claim() {
         farm.claim("one", 1).await.unwrap().job.request.pkgbase.as_str(),
         "mine"
     );
-    let named_only = ClaimRequest {
-        builder: BuilderName::new("one").unwrap(),
-        class: None,
-        lease: LEASE,
-    };
+    farm.register("one", None).await;
     assert!(
-        farm.queue.claim(&named_only).await.unwrap().is_none(),
+        farm.ask("one").await.job().is_none(),
         "no class: only jobs for its name"
     );
     assert_eq!(
@@ -172,7 +168,6 @@ async fn one_sweeper_is_elected() {
         term: LEASE,
         outage: LEASE,
         grace: LEASE,
-        retention: LEASE,
     };
     assert!(!farm.queue.sweep(&other).await.unwrap().elected);
     farm.queue.resign("other").await.unwrap();
@@ -198,14 +193,12 @@ async fn old_jobs_are_forgotten_but_not_while_something_is_blocked_on_them() {
         let claim = farm.claim("one", 2).await.unwrap();
         farm.finish(&claim, BuildOutcome::Failed).await;
     }
-    let forgetful = SweepSettings {
-        name: "test".into(),
-        term: LEASE,
-        outage: LEASE,
-        grace: LEASE,
-        retention: Duration::ZERO,
+    let forgetful = QueueRules {
+        keep_finished_for: Duration::ZERO,
+        ..QueueRules::default()
     };
-    assert_eq!(farm.queue.sweep(&forgetful).await.unwrap().trimmed, 1);
+    farm.queue.publish_rules(&forgetful).await.unwrap();
+    assert_eq!(farm.sweep().await.trimmed, 1);
     assert!(farm.queue.job(ids[2]).await.unwrap().is_none());
     assert_eq!(farm.state(ids[1]).await, JobState::Blocked);
     farm.sound().await;
@@ -215,7 +208,7 @@ async fn old_jobs_are_forgotten_but_not_while_something_is_blocked_on_them() {
 async fn a_newer_request_replaces_a_queued_job_in_place() {
     let farm = Fixture::new().await;
     let first = farm.submit(vec![request("a", &[])]).await[0];
-    let report = farm.queue.submit(vec![classed("a", "7")], "ci").await.unwrap();
+    let report = farm.queue.submit(vec![classed("a", "7")], Asker { by: "ci", why: "" }).await.unwrap();
     assert_eq!(report.jobs[0].id, first);
     assert_eq!(report.jobs[0].disposition, Disposition::Replaced);
     farm.sound().await;
@@ -233,7 +226,7 @@ async fn a_newer_request_cancels_a_running_job_and_takes_its_place() {
     let old = farm.claim("one", 2).await.unwrap();
     let report = farm
         .queue
-        .submit(vec![request("lib", &[])], "test")
+        .submit(vec![request("lib", &[])], TESTER)
         .await
         .unwrap();
     let new = report.jobs[0].id;
@@ -318,15 +311,15 @@ async fn events_tell_every_transition() {
 #[tokio::test]
 async fn waiting_for_work_misses_nothing() {
     let farm = Fixture::new().await;
-    let mark = farm.queue.wait_ready(None, Duration::ZERO).await.unwrap();
-    farm.submit(vec![request("a", &[])]).await;
     let limit = Duration::from_secs(20);
-    let next = farm.queue.wait_ready(Some(mark.clone()), limit).await.unwrap();
-    assert_ne!(mark, next, "the job became ready between mark and wait");
-    let (queue, after) = (farm.queue.clone(), next.clone());
-    let waiter = tokio::spawn(async move { queue.wait_ready(Some(after), limit).await });
+    let mut waiter = farm.queue.builder_signals();
+    waiter.begin().await.unwrap();
+    farm.submit(vec![request("a", &[])]).await;
+    // The job became ready between the first look and the wait.
+    assert_eq!(waiter.wait(limit).await.unwrap(), [Signal::Ready]);
+    let waiting = tokio::spawn(async move { waiter.wait(limit).await });
     farm.submit(vec![request("b", &[])]).await;
-    assert_ne!(waiter.await.unwrap().unwrap(), next);
+    assert_eq!(waiting.await.unwrap().unwrap(), [Signal::Ready]);
 }
 
 #[tokio::test]

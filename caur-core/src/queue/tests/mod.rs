@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    Arch, BuildClass, BuildOutcome, BuilderName, CommitId, Job, JobId, JobRequest, JobState, Manifest, Need,
-    Pkgbase, SourceRepo, Target, TargetRepo,
+    Arch, BuildClass, BuildOutcome, BuilderName, BuilderReport, CommitId, InstanceId, Job, JobId, JobRequest,
+    JobState, Machine, Manifest, Need, Pkgbase, SourceRepo, Target, TargetRepo,
 };
 use crate::testing::RedisServer;
 
 const LEASE: Duration = Duration::from_mins(1);
+const TESTER: Asker<'_> = Asker {
+    by: "test",
+    why: "because",
+};
 
 struct Fixture {
     _server: RedisServer,
@@ -32,21 +36,27 @@ impl Fixture {
     }
 
     async fn submit(&self, batch: Vec<JobRequest>) -> Vec<JobId> {
-        let report = self.queue.submit(batch, "test").await.unwrap();
+        let report = self.queue.submit(batch, TESTER).await.unwrap();
         self.sound().await;
         report.jobs.into_iter().map(|job| job.id).collect()
     }
 
-    async fn claim(&self, builder: &str, class: u32) -> Option<Claim> {
-        let builder = BuilderName::new(builder).unwrap();
-        let request = ClaimRequest {
-            builder,
-            class: Some(class),
-            lease: LEASE,
-        };
-        let claim = self.queue.claim(&request).await.unwrap();
+    /// Registers a builder whose process is called like itself.
+    async fn register(&self, builder: &str, class: Option<u32>) -> BuilderOrders {
+        self.queue.report_status(&report(builder, builder, class)).await.unwrap()
+    }
+
+    /// The answer to a claim of a builder that is registered.
+    async fn ask(&self, builder: &str) -> Claimed {
+        let instance = InstanceId::new(builder).unwrap();
+        let claimed = self.queue.claim(&ClaimRequest::new(instance, 0, LEASE)).await.unwrap();
         self.sound().await;
-        claim
+        claimed
+    }
+
+    async fn claim(&self, builder: &str, class: u32) -> Option<Claim> {
+        self.register(builder, Some(class)).await;
+        self.ask(builder).await.job()
     }
 
     async fn finish(&self, claim: &Claim, outcome: BuildOutcome) {
@@ -115,11 +125,22 @@ impl Fixture {
             term: Duration::from_hours(1),
             outage: Duration::from_hours(1),
             grace: LEASE,
-            retention: Duration::from_hours(24),
         };
         let report = self.queue.sweep(&settings).await.unwrap();
         self.sound().await;
         report
+    }
+}
+
+fn report(instance: &str, name: &str, class: Option<u32>) -> BuilderReport {
+    BuilderReport {
+        instance: InstanceId::new(instance).unwrap(),
+        name: BuilderName::new(name).unwrap(),
+        class,
+        slots: 1,
+        version: "0.0.0".into(),
+        machine: Machine::default(),
+        note: None,
     }
 }
 

@@ -35,6 +35,7 @@ fn live(id: u64, request: JobRequest, state: JobState, waits_for: &[u64]) -> Liv
         state,
         expected: 10,
         chain: 10,
+        released: false,
         waits_for,
     }
 }

@@ -92,7 +92,7 @@ async fn a_lost_publisher_is_fenced_and_its_uploads_return() {
         .unwrap();
     farm.let_time_pass().await;
     assert_eq!(farm.state(id).await, JobState::Uploaded);
-    let stale = farm.queue.heartbeat_publish(&lost[0].token, LEASE, "").await;
+    let stale = farm.queue.heartbeat_publish(&lost[0].token, LEASE).await;
     assert!(matches!(stale, Err(QueueError::Stale { .. })), "{stale:?}");
     assert_eq!(farm.publish().await, 1);
     let job = farm.job(id).await;
@@ -180,8 +180,8 @@ async fn an_unreadable_manifest_holds_up_no_other_upload() {
     }
     let bad = farm.queue.live_job("repo/x86_64/bad").await.unwrap().unwrap().id;
     let key = format!("{{caur}}:build:result:{bad}");
-    let mut spoil = redis::cmd("HSET");
-    spoil.arg(key).arg("manifest").arg("{not JSON");
+    let mut spoil = redis::cmd("SET");
+    spoil.arg(key).arg("{not JSON");
     farm.queue.query::<()>("test", &spoil).await.unwrap();
     let claims = farm
         .queue

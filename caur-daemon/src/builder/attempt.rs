@@ -1,49 +1,26 @@
-//! The `builder` role: claim, build, upload, say what came of it.
+//! One attempt: keep the lease, build, upload, say what came of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use caur_core::build::{BuildOrder, BuildReport, Builder};
-use caur_core::config::BuilderSettings;
-use caur_core::log::{LogLimits, LogWriter};
-use caur_core::model::{BuildOutcome, BuilderName, FarmConfig, LeaseToken, Manifest, Phase};
-use caur_core::queue::{Attempt, Claim, ClaimRequest, Directive, Queue, QueueError};
-use color_eyre::eyre::Result;
-use tokio::sync::{mpsc, watch};
+use caur_core::build::{BuildOrder, BuildReport};
+use caur_core::log::LogWriter;
+use caur_core::model::{BuildOutcome, FarmConfig, JobId, LeaseToken, Manifest, Phase};
+use caur_core::queue::{Attempt, Claim, ClaimRequest, Claimed, Directive, Queue, QueueError};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::Delivery;
+use super::BuilderRole;
+use super::slot::Slot;
 use crate::outage::wait_for_redis;
 
-/// How often a lease is extended at least; also how soon a cancel is noticed.
-const HEARTBEAT: Duration = Duration::from_millis(1500);
-/// How long an idle builder waits for news before it asks by itself.
-const IDLE: Duration = Duration::from_secs(20);
-/// How long a builder waits for a farm that has no database yet.
-const NO_FARM: Duration = Duration::from_secs(3);
+/// How often a lease is extended at least.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long log and outcome may each take to reach Redis once the builder shuts down.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long the rest of a log may take to reach Redis.
 const LOG_CLOSE: Duration = Duration::from_secs(20);
-
-/// A builder with everything it needs.
-pub struct BuilderRole {
-    /// The queue it works for.
-    pub queue: Queue,
-    /// Its name.
-    pub name: BuilderName,
-    /// Its settings.
-    pub settings: BuilderSettings,
-    /// How long a claim lasts without a heartbeat.
-    pub lease: Duration,
-    /// How much of a log is kept.
-    pub log: LogLimits,
-    /// What runs the builds.
-    pub builder: Builder,
-    /// Where packages go.
-    pub delivery: Delivery,
-}
 
 /// Why a running attempt is stopped from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,91 +53,26 @@ impl StopSwitch {
 }
 
 impl BuilderRole {
-    /// Works until `shutdown`; then hands a running job back.
-    ///
-    /// # Errors
-    /// Only what cannot mend itself: a queue that this program cannot read.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<()> {
-        let request = ClaimRequest {
-            builder: self.name.clone(),
-            class: self.settings.class,
-            lease: self.lease,
-        };
-        self.remove_orphans().await;
-        tracing::info!(builder = %self.name, class = ?self.settings.class, "builder is ready");
-        let mut mark = None;
-        while !shutdown.is_cancelled() {
-            match self.step(&request, &mut mark, &shutdown).await {
-                Ok(()) => {}
-                Err(QueueError::Link { action, source }) => {
-                    tracing::warn!("cannot {action}: {source}; waiting for Redis");
-                    wait_for_redis(self.queue.link(), &source, &shutdown).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// What a killed process of this name left behind works for nobody any more: its leases are not ours.
-    async fn remove_orphans(&self) {
-        match self.builder.orphans(|_| false).await {
-            Ok(removed) => {
-                for container in removed {
-                    tracing::warn!(
-                        container,
-                        "removed a container that an earlier process left behind"
-                    );
-                }
-            }
-            Err(error) => tracing::warn!("cannot remove what an earlier process left behind: {error}"),
-        }
-    }
-
-    async fn step(
-        &self,
-        request: &ClaimRequest,
-        mark: &mut Option<String>,
-        shutdown: &CancellationToken,
-    ) -> Result<(), QueueError> {
-        if mark.is_none() {
-            *mark = Some(self.queue.wait_ready(None, Duration::ZERO).await?);
-        }
-        if self.queue.farm().await?.is_none() {
-            tracing::info!("no database daemon has published its configuration yet; waiting for one");
-            tokio::select! {
-                () = tokio::time::sleep(NO_FARM) => {}
-                () = shutdown.cancelled() => {}
-            }
-            return Ok(());
-        }
-        if let Some(claim) = self.queue.claim(request).await? {
-            self.attempt(claim, shutdown).await;
-            return Ok(());
-        }
-        tokio::select! {
-            next = self.queue.wait_ready(mark.clone(), IDLE) => *mark = Some(next?),
-            () = shutdown.cancelled() => {}
-        }
-        Ok(())
-    }
-
-    /// One attempt from claim to finish. Whatever happens is told to the queue.
-    async fn attempt(&self, claim: Claim, shutdown: &CancellationToken) {
+    /// One attempt from claim to finish, and the next claim where there is one. Whatever happens is told to the queue.
+    pub async fn attempt(&self, claim: Claim, slot: &Slot, shutdown: &CancellationToken) -> Option<Box<Claim>> {
         let (job, attempt) = (claim.token.job, claim.token.attempt);
         let package = claim.job.request.key();
         tracing::info!(%job, attempt, %package, "building {package}");
         let started = Instant::now();
         let (phase, phases) = watch::channel(Phase::Fetch);
         let switch = StopSwitch::default();
-        let lease = tokio::spawn(keep_lease(
-            self.queue.clone(),
-            claim.token.clone(),
-            self.lease,
-            phases,
-            switch.clone(),
-            shutdown.clone(),
-        ));
+        let lease = tokio::spawn(
+            LeaseKeeper {
+                queue: self.queue.clone(),
+                token: claim.token.clone(),
+                lease: self.lease,
+                phases,
+                cancels: slot.ear.cancels.subscribe(),
+                switch: switch.clone(),
+                shutdown: shutdown.clone(),
+            }
+            .keep(),
+        );
         let writer = LogWriter::start(self.queue.link().clone(), claim.token.clone(), self.log);
 
         let mut ended = self
@@ -188,7 +100,7 @@ impl BuilderRole {
             Some(Stop::Shutdown | Stop::Lost) | None => {}
         }
         ended.took = started.elapsed();
-        self.finish(&claim, &ended, shutdown).await;
+        let next = self.finish(&claim, &ended, slot, shutdown).await;
         lease.abort();
         tracing::info!(
             %job, attempt, %package, outcome = ended.outcome.as_str(), seconds = ended.took.as_secs(),
@@ -197,6 +109,7 @@ impl BuilderRole {
         if let Err(error) = self.builder.cleanup(&claim.token).await {
             tracing::warn!(%job, attempt, "cannot clean up after {package}: {error}");
         }
+        next
     }
 
     async fn build_and_upload(
@@ -327,31 +240,55 @@ impl BuilderRole {
         Ok((order, farm))
     }
 
-    /// Tells the queue, through outages of Redis, for as long as the job is ours. A shutdown gives it a few seconds;
-    /// a job that is not told about returns with its lease.
-    async fn finish(&self, claim: &Claim, ended: &Attempt, shutdown: &CancellationToken) {
+    /// Tells the queue, through outages of Redis, for as long as the job is ours, and claims the next job in the same
+    /// call. A shutdown gives it a few seconds; a job that is not told about returns with its lease.
+    async fn finish(
+        &self,
+        claim: &Claim,
+        ended: &Attempt,
+        slot: &Slot,
+        shutdown: &CancellationToken,
+    ) -> Option<Box<Claim>> {
         let (job, attempt) = (claim.token.job, claim.token.attempt);
+        let next = slot.request();
         let telling = async {
             loop {
-                match self.queue.finish(&claim.token, ended).await {
-                    Ok(()) => return,
+                match self.tell(claim, ended, slot, &next, shutdown).await {
+                    Ok(Claimed::Job(next)) => return Some(next),
+                    Ok(Claimed::Nothing | Claimed::Refused(_)) => return None,
                     Err(QueueError::Link { source, .. }) => {
                         tracing::warn!(%job, attempt, "cannot report the outcome: {source}; waiting for Redis");
                         wait_for_redis(self.queue.link(), &source, &CancellationToken::new()).await;
                     }
                     Err(error) => {
                         tracing::warn!(%job, attempt, "{error}");
-                        return;
+                        return None;
                     }
                 }
             }
         };
         tokio::select! {
-            () = telling => {}
+            next = telling => next,
             () = after(shutdown, LAST_WORDS) => {
                 tracing::warn!(%job, attempt, "leaving without reporting the outcome; the job returns with its lease");
+                None
             }
         }
+    }
+
+    async fn tell(
+        &self,
+        claim: &Claim,
+        ended: &Attempt,
+        slot: &Slot,
+        next: &ClaimRequest,
+        shutdown: &CancellationToken,
+    ) -> Result<Claimed, QueueError> {
+        if shutdown.is_cancelled() || slot.presence.note().is_some() {
+            self.queue.finish(&claim.token, ended).await?;
+            return Ok(Claimed::Nothing);
+        }
+        self.queue.finish_and_claim(&claim.token, ended, next).await
     }
 }
 
@@ -366,39 +303,54 @@ async fn say(log: &mpsc::Sender<Vec<u8>>, text: &str) {
     let _lost = log.send(format!("==> [caur] {text}\n").into_bytes()).await;
 }
 
-/// Extends the lease until it is dropped, and stops the attempt when the queue or a shutdown wants that.
-async fn keep_lease(
+/// Extends a lease until it is dropped, and stops the attempt when the queue or a shutdown wants that.
+struct LeaseKeeper {
     queue: Queue,
     token: LeaseToken,
     lease: Duration,
     phases: watch::Receiver<Phase>,
+    cancels: broadcast::Receiver<JobId>,
     switch: StopSwitch,
     shutdown: CancellationToken,
-) {
-    let mut ticks = tokio::time::interval(HEARTBEAT.min(lease / 4));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+}
+
+impl LeaseKeeper {
+    async fn keep(mut self) {
+        let mut ticks = tokio::time::interval(HEARTBEAT.min(self.lease / 4));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                // Whoever watches sees a new phase at once.
+                Ok(()) = self.phases.changed() => {}
+                () = named(&mut self.cancels, self.token.job) => {}
+                () = self.shutdown.cancelled(), if self.switch.reason().is_none() => {
+                    self.switch.stop(Stop::Shutdown);
+                    continue;
+                }
+            }
+            let phase = *self.phases.borrow_and_update();
+            match self.queue.heartbeat(&self.token, self.lease, phase).await {
+                Ok(Directive::GoOn) => {}
+                Ok(Directive::Cancel { reason }) => self.switch.stop(Stop::Canceled(reason)),
+                Err(QueueError::Stale { .. }) => {
+                    self.switch.stop(Stop::Lost);
+                    return;
+                }
+                // The build goes on: after an outage all leases are extended before any expires.
+                Err(error) => tracing::warn!(job = %self.token.job, "{error}"),
+            }
+        }
+    }
+}
+
+/// Returns when a cancel of this job is heard, or when so many were that some are lost.
+async fn named(cancels: &mut broadcast::Receiver<JobId>, job: JobId) {
     loop {
-        let beat = async {
-            ticks.tick().await;
-            let phase = *phases.borrow();
-            queue.heartbeat(&token, lease, phase).await
-        };
-        let answer = tokio::select! {
-            answer = beat => answer,
-            () = shutdown.cancelled(), if switch.reason().is_none() => {
-                switch.stop(Stop::Shutdown);
-                continue;
-            }
-        };
-        match answer {
-            Ok(Directive::GoOn) => {}
-            Ok(Directive::Cancel { reason }) => switch.stop(Stop::Canceled(reason)),
-            Err(QueueError::Stale { .. }) => {
-                switch.stop(Stop::Lost);
-                return;
-            }
-            // The build goes on: after an outage all leases are extended before any expires.
-            Err(error) => tracing::warn!(job = %token.job, "{error}"),
+        match cancels.recv().await {
+            Ok(other) if other != job => {}
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }
 }

@@ -1,0 +1,23 @@
+-- A builder says that it is there. ARGV: instance, name, class ('' for none), slots, protocol, version, the rest as JSON,
+-- '1' when it leaves. Returns {reason of its pause or '', reason of its drain or '', instance of its double or ''}.
+local instance, name = ARGV[1], ARGV[2]
+local key = builder_key(instance)
+if ARGV[8] == '1' then
+  redis.call('UNLINK', key)
+  redis.call('ZREM', K.online, instance)
+  if redis.call('HGET', K.names, name) == instance then redis.call('HDEL', K.names, name) end
+  recount()
+  return { '', '', '' }
+end
+local old = redis.call('HMGET', key, 'class', 'slots', 'draining', 'started')
+-- Who wrote this name since our last word is another process that thinks it is us. The first word tells nothing:
+-- a predecessor that was killed leaves its name behind.
+local double = redis.call('HGET', K.names, name)
+if not old[4] or double == instance then double = '' end
+redis.call('HSET', K.names, name, instance)
+redis.call('HSET', key, 'name', name, 'class', ARGV[3], 'slots', ARGV[4], 'protocol', ARGV[5], 'version', ARGV[6],
+  'status', ARGV[7], 'started', old[4] or text(NOW), 'double', double)
+redis.call('EXPIRE', key, 604800)
+redis.call('ZADD', K.online, text(NOW), instance)
+if old[1] ~= ARGV[3] or old[2] ~= ARGV[4] then recount() end
+return { paused(name) or '', old[3] or '', double }
