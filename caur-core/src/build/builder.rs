@@ -16,11 +16,14 @@ use super::filler::fillers;
 use super::git::Git;
 use super::image::Images;
 use super::journal::Journal;
+use super::labels::{Identity, container_name};
+use super::ownership::Ownership;
+use super::record::{Record, unix_millis};
 use super::source::{SourceCache, Wanted};
-use super::workspace::{Places, Workspace};
+use super::workspace::{Places, Results, Workspace};
 use super::{BuildError, BuildOrder, BuildReport, LabelledContainer, engine, folder, orphan, spec};
 use crate::config::{BuilderSettings, ContainerSettings};
-use crate::model::{BuildOutcome, BuilderName, CommitId, LeaseToken, Phase};
+use crate::model::{BuildOutcome, BuilderName, CommitId, LeaseToken, Phase, Pkgbase};
 
 /// Longer times mean "without a limit", and stay far from what a clock can hold.
 const LONGEST_SECONDS: u64 = 10 * 365 * 86_400;
@@ -28,10 +31,11 @@ const LONGEST_SECONDS: u64 = 10 * 365 * 86_400;
 /// Builds orders, any number of them at a time.
 #[derive(Debug)]
 pub struct Builder {
-    name: BuilderName,
+    pub(super) identity: Identity,
     settings: BuilderSettings,
-    docker: Docker,
-    places: Places,
+    pub(super) docker: Docker,
+    pub(super) places: Places,
+    ownership: Ownership,
     sources: SourceCache,
     images: Images,
 }
@@ -41,13 +45,15 @@ struct Attempt<'a> {
     builder: &'a Builder,
     order: &'a BuildOrder,
     started: Instant,
+    /// The same moment for a process that goes on with the build.
+    begun: SystemTime,
     journal: &'a Journal,
     phase: &'a watch::Sender<Phase>,
     cancel: &'a CancellationToken,
 }
 
 impl Builder {
-    /// Finds the container engine and makes sure that the shared directory and git can be used.
+    /// Finds the container engine, takes the builder's name and makes sure that the shared directory and git can be used.
     ///
     /// # Errors
     /// [`BuildError::NoEngine`] with the sockets that were looked for; [`BuildError::Setting`],
@@ -69,7 +75,11 @@ impl Builder {
             })?;
         let refresh = Duration::from_secs(settings.image_refresh);
         Ok(Self {
-            name,
+            ownership: Ownership::claim(&places.shared().own, &name)?,
+            identity: Identity {
+                name,
+                shared: places.shared().host.clone(),
+            },
             sources: SourceCache::new(places.sources()),
             images: Images::new(docker.clone(), places.image_stamps(), refresh),
             settings,
@@ -105,6 +115,7 @@ impl Builder {
             builder: self,
             order,
             started,
+            begun: SystemTime::now(),
             journal: &journal,
             phase,
             cancel: &cancel,
@@ -118,6 +129,14 @@ impl Builder {
         report
     }
 
+    /// The lock of another living process that has this builder's name and shared directory; none when the name
+    /// is this one's, as it is once that process has ended. While there is a twin nothing is adopted and no
+    /// orphan removed, because both would be the twin's.
+    #[must_use]
+    pub fn twin(&self) -> Option<&Path> {
+        self.ownership.twin()
+    }
+
     /// Removes the directories of one attempt, after its packages were uploaded or given up.
     ///
     /// # Errors
@@ -127,21 +146,26 @@ impl Builder {
         on_disk(move || places.remove(&token)).await
     }
 
-    /// The build containers of this builder, running or not, with the attempts that they belong to.
+    /// The build containers of this builder and its shared directory, running or not, with the attempts that
+    /// they belong to.
     ///
     /// # Errors
     /// [`BuildError::Engine`] when the engine does not answer.
     pub async fn containers(&self) -> Result<Vec<LabelledContainer>, BuildError> {
-        orphan::list(&self.docker, &self.name).await
+        orphan::list(&self.docker, &self.identity).await
     }
 
     /// Removes the containers and directories of this builder's attempts that are not `alive`, such as those
-    /// of a process that was killed. Returns the names of the removed containers.
+    /// of a process that was killed; nothing while there is a [`Self::twin`]. Attempts that were adopted or that
+    /// this process builds are alive. Returns the names of the removed containers.
     ///
     /// # Errors
     /// [`BuildError::Engine`] or [`BuildError::File`] when something cannot be listed or removed.
     pub async fn orphans(&self, alive: impl Fn(&LeaseToken) -> bool) -> Result<Vec<String>, BuildError> {
         let mut removed = Vec::new();
+        if self.twin().is_some() {
+            return Ok(removed);
+        }
         for found in self.containers().await? {
             if !found.token.as_ref().is_some_and(&alive) {
                 container::remove(&self.docker, &found.id).await?;
@@ -172,7 +196,7 @@ impl Attempt<'_> {
                 order.token.job,
                 order.token.attempt,
                 request.key(),
-                builder.name
+                builder.identity.name
             ))
             .await;
 
@@ -202,14 +226,22 @@ impl Attempt<'_> {
         journal.line(&describe_limits(&limits, &builder.settings)).await;
 
         self.enter(Phase::Build).await;
-        let ending = self.build(&workspace, &image, makepkg_limit, job_limit).await?;
-        let (outcome, reason) = classify(&ending, &limits);
-        if outcome == BuildOutcome::Built {
-            let pkgout = workspace.pkgout.own.clone();
-            report.packages = on_disk(move || collect(&pkgout)).await?;
-        }
-        report.namcap = namcap(&workspace.temp.own, request.pkgbase.as_str());
-        Ok((outcome, reason))
+        let record = Record {
+            package: request.key(),
+            commit,
+            image,
+            begun: unix_millis(self.begun),
+            limits,
+        };
+        let ending = self.build(&workspace, &record, makepkg_limit, job_limit).await?;
+        conclude(
+            &ending,
+            &record.limits,
+            &workspace.results(),
+            &request.pkgbase,
+            report,
+        )
+        .await
     }
 
     async fn enter(&self, phase: Phase) {
@@ -269,7 +301,7 @@ impl Attempt<'_> {
     async fn build(
         &self,
         workspace: &Workspace,
-        image: &str,
+        record: &Record,
         makepkg_limit: Duration,
         job_limit: Duration,
     ) -> Result<Ending, BuildError> {
@@ -277,16 +309,17 @@ impl Attempt<'_> {
         if self.cancel.is_cancelled() {
             return Err(BuildError::Canceled);
         }
+        let body = spec::container(order, &builder.settings, &builder.identity, workspace, record)?;
         let run = Run {
             docker: &builder.docker,
-            name: spec::container_name(&order.token),
-            body: spec::container(order, &builder.settings, &builder.name, workspace, image),
+            builder: &builder.identity,
+            name: container_name(&order.token),
             makepkg_limit,
             deadline: self.started + job_limit,
             journal: self.journal,
             cancel: self.cancel,
         };
-        run.run().await
+        run.run(&body).await
     }
 
     /// Gives a step before the build the time that is left for such steps; a cancel ends it at once.
@@ -314,7 +347,24 @@ impl Attempt<'_> {
     }
 }
 
-fn seconds(setting: u64) -> Duration {
+/// What a container's end means, and what it left behind, which goes into the report.
+pub(super) async fn conclude(
+    ending: &Ending,
+    limits: &Limits,
+    results: &Results,
+    pkgbase: &Pkgbase,
+    report: &mut BuildReport,
+) -> Result<(BuildOutcome, Option<String>), BuildError> {
+    let (outcome, reason) = classify(ending, limits);
+    if outcome == BuildOutcome::Built {
+        let pkgout = results.pkgout.clone();
+        report.packages = on_disk(move || collect(&pkgout)).await?;
+    }
+    report.namcap = namcap(&results.temp, pkgbase.as_str());
+    Ok((outcome, reason))
+}
+
+pub(super) fn seconds(setting: u64) -> Duration {
     Duration::from_secs(setting.min(LONGEST_SECONDS))
 }
 
@@ -355,7 +405,7 @@ fn describe_limits(limits: &Limits, settings: &BuilderSettings) -> String {
     )
 }
 
-fn last_line(report: &BuildReport) -> String {
+pub(super) fn last_line(report: &BuildReport) -> String {
     let what = match (&report.reason, report.packages.len()) {
         (Some(reason), _) => reason.clone(),
         (None, count) => format!("{count} package(s)"),

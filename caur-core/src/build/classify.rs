@@ -1,5 +1,7 @@
 //! From how a container ended to what that means for the job.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::BuildOutcome;
 
 /// The image could not set up the build environment (`EX_TEMPFAIL` of `sysexits.h`).
@@ -34,7 +36,7 @@ pub(super) enum Ending {
 }
 
 /// The limits that the reasons mention.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Limits {
     /// Exit status of a build that skips on purpose.
     pub skip_status: u8,

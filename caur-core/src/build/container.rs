@@ -1,26 +1,29 @@
-//! Runs one build container from creation to removal, with all of its output.
+//! Runs one build container from creation to removal, with all of its output, or goes on with one that an
+//! earlier process started.
 
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::container::AttachContainerResults;
 use bollard::errors::Error as EngineError;
-use bollard::models::ContainerCreateBody;
+use bollard::models::{ContainerCreateBody, ContainerState};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions,
     KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
     WaitContainerOptionsBuilder,
 };
 use futures::StreamExt;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::BuildError;
 use super::classify::Ending;
 use super::journal::Journal;
-use super::spec::LABEL_BUILDER;
+use super::labels::Identity;
 
 /// How long a canceled build may tidy up after itself.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
@@ -31,11 +34,11 @@ const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the log may lag behind a container that has ended.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(120);
 
-/// One container to run.
+/// One container and what its build may take.
 pub(super) struct Run<'a> {
     pub docker: &'a Docker,
+    pub builder: &'a Identity,
     pub name: String,
-    pub body: ContainerCreateBody,
     /// When makepkg's own time is over, counted from the start.
     pub makepkg_limit: Duration,
     /// When the whole job's time is over.
@@ -49,19 +52,28 @@ impl Run<'_> {
     ///
     /// # Errors
     /// [`BuildError::Engine`] when it could not be created or started.
-    pub(super) async fn run(&self) -> Result<Ending, BuildError> {
-        let id = self.create().await?;
+    pub(super) async fn run(&self, body: &ContainerCreateBody) -> Result<Ending, BuildError> {
+        let id = self.create(body).await?;
         let ending = self.start_and_wait(&id).await;
         self.remove(&id).await;
         ending
     }
 
-    async fn create(&self) -> Result<String, BuildError> {
-        let options = CreateContainerOptionsBuilder::default().name(&self.name).build();
-        let create = || {
-            self.docker
-                .create_container(Some(options.clone()), self.body.clone())
+    /// Goes on with a container that was started already and may have ended meanwhile, and removes it.
+    pub(super) async fn resume(&self, id: &str, running: bool) -> Ending {
+        let ending = if running {
+            self.rejoin_and_wait(id).await
+        } else {
+            // A connection to it would stay open until it is started again.
+            self.watch(id).await
         };
+        self.remove(id).await;
+        ending
+    }
+
+    async fn create(&self, body: &ContainerCreateBody) -> Result<String, BuildError> {
+        let options = CreateContainerOptionsBuilder::default().name(&self.name).build();
+        let create = || self.docker.create_container(Some(options.clone()), body.clone());
         let created = match create().await {
             // Left by an earlier life of this builder.
             Err(EngineError::DockerResponseServerError { status_code: 409, .. }) if self.is_ours().await => {
@@ -77,11 +89,6 @@ impl Run<'_> {
     }
 
     async fn is_ours(&self) -> bool {
-        let ours = self
-            .body
-            .labels
-            .as_ref()
-            .and_then(|labels| labels.get(LABEL_BUILDER));
         let inspected = self
             .docker
             .inspect_container(&self.name, None::<InspectContainerOptions>)
@@ -89,13 +96,55 @@ impl Run<'_> {
         inspected
             .ok()
             .and_then(|container| container.config?.labels)
-            .as_ref()
-            .and_then(|labels| labels.get(LABEL_BUILDER))
-            == ours
+            .is_some_and(|labels| self.builder.owns(&labels))
     }
 
     async fn start_and_wait(&self, id: &str) -> Result<Ending, BuildError> {
         // Attached before the start: nothing keeps output that was written while nobody listened.
+        let mut pump = self.attach(id).await?;
+        let ending = match self
+            .docker
+            .start_container(id, None::<StartContainerOptions>)
+            .await
+        {
+            Ok(()) => Ok(self.watch(id).await),
+            Err(error) => Err(BuildError::engine(
+                "starting the build container; is the image a build image?",
+            )(error)),
+        };
+        let patience = ending.as_ref().map_or(CANCEL_GRACE, output_patience);
+        self.finish_output(&mut pump, patience).await;
+        ending
+    }
+
+    async fn rejoin_and_wait(&self, id: &str) -> Ending {
+        match self.attach(id).await {
+            Ok(mut pump) => {
+                // If it ended just before, that connection is closed by nobody.
+                let runs = self.is_running(id).await;
+                let ending = self.watch(id).await;
+                let patience = if runs {
+                    output_patience(&ending)
+                } else {
+                    CANCEL_GRACE
+                };
+                self.finish_output(&mut pump, patience).await;
+                ending
+            }
+            // The build is worth more than its log.
+            Err(error) => {
+                self.journal
+                    .line(&format!(
+                        "the container's output is missing from here on: {error}"
+                    ))
+                    .await;
+                self.watch(id).await
+            }
+        }
+    }
+
+    /// Passes on what the container writes from now on.
+    async fn attach(&self, id: &str) -> Result<AbortOnDropHandle<()>, BuildError> {
         let options = AttachContainerOptionsBuilder::default()
             .stream(true)
             .stdout(true)
@@ -106,33 +155,29 @@ impl Run<'_> {
             .attach_container(id, Some(options))
             .await
             .map_err(BuildError::engine("attaching to the build container"))?;
-        let mut pump = tokio::spawn(pump(attached, self.journal.sender()));
-        let started = Instant::now();
-        let ending = match self
-            .docker
-            .start_container(id, None::<StartContainerOptions>)
-            .await
-        {
-            Ok(()) => Ok(self.watch(id, started).await),
-            Err(error) => Err(BuildError::engine(
-                "starting the build container; is the image a build image?",
-            )(error)),
-        };
-        let patience = match &ending {
-            Ok(Ending::Exited { .. }) => OUTPUT_PATIENCE,
-            Ok(Ending::Overdue | Ending::Canceled | Ending::Vanished(_)) | Err(_) => CANCEL_GRACE,
-        };
-        self.finish_output(&mut pump, patience).await;
-        ending
+        let pump = tokio::spawn(pump(attached, self.journal.sender()));
+        Ok(AbortOnDropHandle::new(pump))
     }
 
-    async fn watch(&self, id: &str, started: Instant) -> Ending {
+    async fn is_running(&self, id: &str) -> bool {
+        let inspected = self
+            .docker
+            .inspect_container(id, None::<InspectContainerOptions>)
+            .await;
+        inspected
+            .ok()
+            .and_then(|container| container.state?.running)
+            .unwrap_or(false)
+    }
+
+    async fn watch(&self, id: &str) -> Ending {
+        let watched = Instant::now();
         let wait = wait(self.docker, id);
         let mut wait = std::pin::pin!(wait);
         tokio::select! {
             biased;
             exit = &mut wait => match exit {
-                Ok(status) => self.exited(id, status, started.elapsed()).await,
+                Ok(status) => self.exited(id, status, watched.elapsed()).await,
                 Err(error) => Ending::Vanished(error.to_string()),
             },
             () = self.cancel.cancelled() => {
@@ -146,37 +191,40 @@ impl Run<'_> {
         }
     }
 
-    /// The engine has to still know the container: one that was taken away also reports a status.
-    async fn exited(&self, id: &str, status: i64, elapsed: Duration) -> Ending {
-        let out_of_memory = match self
+    /// The engine has to still know the container: one that was taken away also reports a status. It also
+    /// knows how long the container ran; `watched` is what stands in for that.
+    async fn exited(&self, id: &str, status: i64, watched: Duration) -> Ending {
+        let state = match self
             .docker
             .inspect_container(id, None::<InspectContainerOptions>)
             .await
         {
-            Ok(container) => container
-                .state
-                .and_then(|state| state.oom_killed)
-                .unwrap_or(false),
+            Ok(container) => container.state.unwrap_or_default(),
             // Podman names states that the client does not know; the status came from the wait already.
-            Err(EngineError::JsonDataError { .. } | EngineError::JsonSerdeError { .. }) => false,
+            Err(EngineError::JsonDataError { .. } | EngineError::JsonSerdeError { .. }) => {
+                ContainerState::default()
+            }
             Err(error) => return Ending::Vanished(error.to_string()),
         };
         Ending::Exited {
             status,
-            out_of_memory,
-            past_limit: elapsed >= self.makepkg_limit,
+            out_of_memory: state.oom_killed.unwrap_or(false),
+            past_limit: run_time(&state).unwrap_or(watched) >= self.makepkg_limit,
         }
     }
 
-    /// Asks it to end, then makes it.
+    /// Asks it to end, then makes it. The grace begins at once, however long the engine takes to ask.
     async fn stop(
         &self,
         id: &str,
-        mut wait: impl Future<Output = Result<i64, EngineError>> + Unpin,
+        wait: impl Future<Output = Result<i64, EngineError>> + Unpin,
         grace: Duration,
     ) {
-        self.signal(id, "SIGTERM").await;
-        if timeout(grace, &mut wait).await.is_err() {
+        let ends_when_asked = async {
+            self.signal(id, "SIGTERM").await;
+            wait.await
+        };
+        if timeout(grace, ends_when_asked).await.is_err() {
             self.signal(id, "SIGKILL").await;
         }
     }
@@ -193,7 +241,7 @@ impl Run<'_> {
         );
     }
 
-    async fn finish_output(&self, pump: &mut JoinHandle<()>, patience: Duration) {
+    async fn finish_output(&self, pump: &mut AbortOnDropHandle<()>, patience: Duration) {
         let drained = tokio::select! {
             drained = timeout(patience, &mut *pump) => drained.is_ok(),
             () = self.cancel.cancelled() => timeout(CANCEL_GRACE, &mut *pump).await.is_ok(),
@@ -230,6 +278,21 @@ pub(super) async fn remove(docker: &Docker, id: &str) -> Result<(), BuildError> 
         }) => Ok(()),
         Err(error) => Err(BuildError::engine(format!("removing the container {id}"))(error)),
     }
+}
+
+/// How long the log of a container that ended so may take to be complete.
+fn output_patience(ending: &Ending) -> Duration {
+    match ending {
+        Ending::Exited { .. } => OUTPUT_PATIENCE,
+        Ending::Overdue | Ending::Canceled | Ending::Vanished(_) => CANCEL_GRACE,
+    }
+}
+
+/// How long a container that has ended ran; none where the engine does not say.
+fn run_time(state: &ContainerState) -> Option<Duration> {
+    let moment = |text: &Option<String>| OffsetDateTime::parse(text.as_deref()?, &Rfc3339).ok();
+    let (started, finished) = (moment(&state.started_at)?, moment(&state.finished_at)?);
+    (finished - started).try_into().ok()
 }
 
 /// Takes everything that the container writes, until it ends, at the pace of the log. When nobody takes the
@@ -275,5 +338,34 @@ async fn wait(docker: &Docker, id: &str) -> Result<i64, EngineError> {
                 });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_tells_how_long_a_container_ran() {
+        let state = |started: &str, finished: &str| ContainerState {
+            started_at: Some(started.to_owned()),
+            finished_at: Some(finished.to_owned()),
+            ..ContainerState::default()
+        };
+        for (started, finished, millis) in [
+            (
+                "2026-01-31T23:59:59.5Z",
+                "2026-02-01T00:00:01.123456789Z",
+                Some(1623),
+            ),
+            ("2026-02-01T01:00:00+01:00", "2026-02-01T00:00:02Z", Some(2000)),
+            // Still running, or started again since.
+            ("2026-02-01T00:00:00Z", "0001-01-01T00:00:00Z", None),
+            ("2026-02-01T00:00:00Z", "soon", None),
+        ] {
+            let ran = run_time(&state(started, finished));
+            assert_eq!(ran.map(|ran| ran.as_millis()), millis, "{started} {finished}");
+        }
+        assert_eq!(run_time(&ContainerState::default()), None);
     }
 }

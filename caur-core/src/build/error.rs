@@ -68,6 +68,9 @@ pub enum BuildError {
     /// The job asks for something that does not exist, or its build left something unusable.
     #[error("{0}")]
     Package(String),
+    /// A container of an earlier process is not what it was taken for.
+    #[error("cannot go on with the build of an earlier process: {0}")]
+    Adoption(String),
     /// Somebody asked to stop.
     #[error("canceled")]
     Canceled,
@@ -84,7 +87,8 @@ impl BuildError {
             | Self::Setting(_)
             | Self::File { .. }
             | Self::Git { .. }
-            | Self::TooSlow { .. } => BuildOutcome::Infrastructure,
+            | Self::TooSlow { .. }
+            | Self::Adoption(_) => BuildOutcome::Infrastructure,
             Self::Package(_) => BuildOutcome::Failed,
             Self::Canceled => BuildOutcome::Canceled,
         }

@@ -6,6 +6,7 @@
 //!
 //! Claiming, heartbeats and uploads happen elsewhere: an order comes in, a report goes out.
 
+mod adopt;
 mod builder;
 mod classify;
 mod collect;
@@ -17,13 +18,17 @@ mod folder;
 mod git;
 mod image;
 mod journal;
+mod labels;
 mod orphan;
+mod ownership;
+mod record;
 mod source;
 mod spec;
 mod workspace;
 
 use std::path::PathBuf;
 
+pub use adopt::{Adoptable, Refused, Survivors};
 pub use builder::Builder;
 pub use error::BuildError;
 pub use orphan::LabelledContainer;

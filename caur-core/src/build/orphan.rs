@@ -7,8 +7,8 @@ use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 
 use super::BuildError;
-use super::spec::{LABEL_ATTEMPT, LABEL_BUILDER, LABEL_JOB, LABEL_NONCE};
-use crate::model::{BuilderName, LeaseToken};
+use super::labels::{Identity, token};
+use crate::model::LeaseToken;
 
 /// A build container as its labels describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +24,9 @@ pub struct LabelledContainer {
 }
 
 /// Every container of `builder`, running or not.
-pub(super) async fn list(
-    docker: &Docker,
-    builder: &BuilderName,
-) -> Result<Vec<LabelledContainer>, BuildError> {
-    let filters = HashMap::from([("label", vec![format!("{LABEL_BUILDER}={builder}")])]);
+pub(super) async fn list(docker: &Docker, builder: &Identity) -> Result<Vec<LabelledContainer>, BuildError> {
+    let labels = builder.labels().map(|(label, value)| format!("{label}={value}"));
+    let filters = HashMap::from([("label", labels.to_vec())]);
     let options = ListContainersOptionsBuilder::default()
         .all(true)
         .filters(&filters)
@@ -49,44 +47,4 @@ fn labelled(container: ContainerSummary) -> Option<LabelledContainer> {
         token: token(&labels),
         running: container.state == Some(bollard::models::ContainerSummaryStateEnum::RUNNING),
     })
-}
-
-fn token(labels: &HashMap<String, String>) -> Option<LeaseToken> {
-    Some(LeaseToken {
-        job: labels.get(LABEL_JOB)?.parse().ok()?,
-        attempt: labels.get(LABEL_ATTEMPT)?.parse().ok()?,
-        nonce: labels.get(LABEL_NONCE)?.clone(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::JobId;
-
-    #[test]
-    fn labels_make_a_token_or_nothing() {
-        let labels = |pairs: &[(&str, &str)]| {
-            pairs
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect()
-        };
-        let good = labels(&[(LABEL_JOB, "7"), (LABEL_ATTEMPT, "2"), (LABEL_NONCE, "n")]);
-        let expected = LeaseToken {
-            job: JobId(7),
-            attempt: 2,
-            nonce: "n".to_owned(),
-        };
-        assert_eq!(token(&good), Some(expected));
-        assert_eq!(
-            token(&labels(&[
-                (LABEL_JOB, "x"),
-                (LABEL_ATTEMPT, "2"),
-                (LABEL_NONCE, "n")
-            ])),
-            None
-        );
-        assert_eq!(token(&labels(&[(LABEL_JOB, "7")])), None);
-    }
 }

@@ -1,6 +1,5 @@
-//! The container of one build, as the engine is asked for it: mounts, environment, limits, labels.
+//! The container of one build, as the engine is asked for it: mounts, environment, limits.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -8,58 +7,37 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
 };
 
-use super::BuildOrder;
+use super::labels::{Identity, labels};
+use super::record::Record;
 use super::workspace::Workspace;
+use super::{BuildError, BuildOrder};
 use crate::config::BuilderSettings;
-use crate::model::{BuilderName, ExtraRepo, LeaseToken};
-
-/// Label that holds the job's number.
-pub(super) const LABEL_JOB: &str = "org.caur.job";
-/// Label that holds the attempt's number.
-pub(super) const LABEL_ATTEMPT: &str = "org.caur.attempt";
-/// Label that holds the lease's random part.
-pub(super) const LABEL_NONCE: &str = "org.caur.nonce";
-/// Label that holds the builder's name.
-pub(super) const LABEL_BUILDER: &str = "org.caur.builder";
+use crate::model::{BuilderName, ExtraRepo};
 
 const MEBIBYTE: u64 = 1 << 20;
 const NANO: f64 = 1e9;
 
-/// The container's name: one for each lease, since several farms may number their jobs alike on one engine.
-pub(super) fn container_name(token: &LeaseToken) -> String {
-    format!("caur-{}-{}-{:.8}", token.job, token.attempt, token.nonce)
-}
-
-/// What the engine is asked to create; `image` is the identifier that the report names.
+/// What the engine is asked to create.
+///
+/// # Errors
+/// [`BuildError::File`] when the record cannot be written.
 pub(super) fn container(
     order: &BuildOrder,
     settings: &BuilderSettings,
-    builder: &BuilderName,
+    builder: &Identity,
     workspace: &Workspace,
-    image: &str,
-) -> ContainerCreateBody {
-    ContainerCreateBody {
-        image: Some(image.to_owned()),
+    record: &Record,
+) -> Result<ContainerCreateBody, BuildError> {
+    Ok(ContainerCreateBody {
+        image: Some(record.image.clone()),
         cmd: Some(vec!["build".to_owned(), order.request.pkgbase.to_string()]),
-        env: Some(environment(order, settings, builder)),
-        labels: Some(labels(&order.token, builder)),
+        env: Some(environment(order, settings, &builder.name)),
+        labels: Some(labels(&order.token, builder, record)?),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         host_config: Some(host_config(order, settings, workspace)),
         ..ContainerCreateBody::default()
-    }
-}
-
-fn labels(token: &LeaseToken, builder: &BuilderName) -> HashMap<String, String> {
-    [
-        (LABEL_JOB, token.job.to_string()),
-        (LABEL_ATTEMPT, token.attempt.to_string()),
-        (LABEL_NONCE, token.nonce.clone()),
-        (LABEL_BUILDER, builder.to_string()),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), value))
-    .collect()
+    })
 }
 
 fn host_config(order: &BuildOrder, settings: &BuilderSettings, workspace: &Workspace) -> HostConfig {
@@ -90,7 +68,9 @@ fn host_config(order: &BuildOrder, settings: &BuilderSettings, workspace: &Works
         }]),
         cap_add: (!capabilities.is_empty()).then_some(capabilities),
         network_mode: (!settings.network.is_empty()).then(|| settings.network.clone()),
-        // The output is read as it comes; a second copy on the engine's disk would slow it down tenfold.
+        // The output is read as it comes; no second copy on the engine's disk. One would let a builder that
+        // restarted read what it missed, but every build would pay for that: attached, 15 MB take 0.30 s with
+        // "none", 0.61 s with "local" (bounded, uncompressed) and 0.73 s with "json-file".
         log_config: Some(HostConfigLogConfig {
             typ: Some("none".to_owned()),
             config: None,
@@ -206,8 +186,9 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::build::classify::Limits;
     use crate::build::workspace::Place;
-    use crate::model::{BuildClass, JobId, JobRequest, SourceSettings, Target, TargetSettings};
+    use crate::model::{BuildClass, JobId, JobRequest, LeaseToken, SourceSettings, Target, TargetSettings};
 
     fn order() -> BuildOrder {
         BuildOrder {
@@ -264,8 +245,30 @@ mod tests {
         }
     }
 
+    fn identity() -> Identity {
+        Identity {
+            name: "b1".parse().unwrap(),
+            shared: "/host".into(),
+        }
+    }
+
+    fn record(order: &BuildOrder) -> Record {
+        Record {
+            package: order.request.key(),
+            commit: "1".repeat(40).parse().unwrap(),
+            image: "sha256:1".to_owned(),
+            begun: 1,
+            limits: Limits {
+                skip_status: 123,
+                makepkg_seconds: 2,
+                job_seconds: 3,
+                memory: 4,
+            },
+        }
+    }
+
     fn body(order: &BuildOrder, settings: &BuilderSettings) -> ContainerCreateBody {
-        container(order, settings, &"b1".parse().unwrap(), &workspace(), "sha256:1")
+        container(order, settings, &identity(), &workspace(), &record(order)).unwrap()
     }
 
     fn variable<'a>(body: &'a ContainerCreateBody, name: &str) -> Option<&'a str> {
@@ -404,19 +407,5 @@ mod tests {
             .unwrap();
         assert_eq!(mount.source.as_deref(), root.path().to_str());
         assert_eq!(mount.read_only, Some(true));
-    }
-
-    #[test]
-    fn labels_and_name_tell_whose_container_it_is() {
-        let labels = body(&order(), &BuilderSettings::default()).labels.unwrap();
-        for (label, value) in [
-            (LABEL_JOB, "7"),
-            (LABEL_ATTEMPT, "2"),
-            (LABEL_NONCE, "abc"),
-            (LABEL_BUILDER, "b1"),
-        ] {
-            assert_eq!(labels[label], value);
-        }
-        assert_eq!(container_name(&order().token), "caur-7-2-abc");
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! SHARED/sources/ID.git                    source caches
 //! SHARED/srcdest_cache/TARGET/PKGBASE      downloads that makepkg keeps between builds
+//! SHARED/builders/NAME.lock                held by the process that has that name
 //! SHARED/jobs/JOB.ATTEMPT/pkgbuilds        the checkout
 //!                        /pkgout           package files
 //!                        /temp             what else the build leaves
@@ -69,6 +70,22 @@ pub(super) struct Workspace {
     pub build_dir: Option<Place>,
 }
 
+/// Where a build leaves what it made, as this process sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Results {
+    pub pkgout: PathBuf,
+    pub temp: PathBuf,
+}
+
+impl Workspace {
+    pub(super) fn results(&self) -> Results {
+        Results {
+            pkgout: self.pkgout.own.clone(),
+            temp: self.temp.own.clone(),
+        }
+    }
+}
+
 impl Places {
     /// # Errors
     /// [`BuildError::Setting`] or [`BuildError::File`] when the shared directory cannot be used.
@@ -111,6 +128,11 @@ impl Places {
         })
     }
 
+    /// The shared directory, where everything is.
+    pub(super) fn shared(&self) -> &Place {
+        &self.shared
+    }
+
     /// Where the source caches are.
     pub(super) fn sources(&self) -> PathBuf {
         self.shared.own.join("sources")
@@ -142,10 +164,7 @@ impl Places {
         };
         // First of all, so that a killed process leaves nothing that has no owner.
         fs::create_dir_all(&job.own).map_err(BuildError::file("create", &job.own))?;
-        let owner = Owner {
-            builder: self.builder.clone(),
-            token: token.clone(),
-        };
+        let owner = self.owner(token);
         let path = job.own.join(LEASE_FILE);
         let text =
             serde_json::to_vec(&owner).map_err(|error| BuildError::file("write", &path)(error.into()))?;
@@ -155,6 +174,34 @@ impl Places {
             fs::create_dir_all(&place.own).map_err(BuildError::file("create", &place.own))?;
         }
         Ok(workspace)
+    }
+
+    /// Where the results of an attempt are that an earlier process of this builder began; why there can be
+    /// none, in words.
+    pub(super) fn reopen(&self, token: &LeaseToken) -> Result<Results, String> {
+        let job = self.job(token).own;
+        let path = job.join(LEASE_FILE);
+        let text =
+            fs::read(&path).map_err(|error| format!("its directory is gone: {}: {error}", path.display()))?;
+        let owner: Owner = serde_json::from_slice(&text).map_err(|error| {
+            format!(
+                "nobody can say whose its directory is: {}: {error}",
+                path.display()
+            )
+        })?;
+        if owner != self.owner(token) {
+            return Err(format!("its directory {} is another attempt's", job.display()));
+        }
+        let results = Results {
+            pkgout: job.join("pkgout"),
+            temp: job.join("temp"),
+        };
+        for directory in [&results.pkgout, &results.temp] {
+            if !directory.is_dir() {
+                return Err(format!("{} is no directory any more", directory.display()));
+            }
+        }
+        Ok(results)
     }
 
     /// Removes the directories of one attempt; that they are gone already is fine.
@@ -197,6 +244,13 @@ impl Places {
                 }
             })
             .collect()
+    }
+
+    fn owner(&self, token: &LeaseToken) -> Owner {
+        Owner {
+            builder: self.builder.clone(),
+            token: token.clone(),
+        }
     }
 
     fn job(&self, token: &LeaseToken) -> Place {
@@ -346,6 +400,36 @@ mod tests {
         mine.remove(&token(1)).unwrap();
         mine.remove(&token(1)).unwrap();
         assert_eq!(list(&shared.path().join("jobs")), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn a_workspace_is_opened_again_by_its_owner_alone() {
+        let shared = tempfile::tempdir().unwrap();
+        let settings = BuilderSettings {
+            shared_dir: shared.path().to_owned(),
+            ..BuilderSettings::default()
+        };
+        let mine = places(&settings);
+        let made = mine.create(&token(1), &request()).unwrap();
+        assert_eq!(mine.reopen(&token(1)), Ok(made.results()));
+        let other = Places::new(&settings, "b2".parse().unwrap()).unwrap();
+        let newer = LeaseToken {
+            nonce: "newer".to_owned(),
+            ..token(1)
+        };
+        for refused in [other.reopen(&token(1)), mine.reopen(&newer)] {
+            assert!(refused.unwrap_err().contains("another attempt's"));
+        }
+        assert!(mine.reopen(&token(2)).unwrap_err().contains("is gone"));
+
+        fs::remove_dir(&made.pkgout.own).unwrap();
+        assert!(
+            mine.reopen(&token(1))
+                .unwrap_err()
+                .contains("pkgout is no directory")
+        );
+        fs::write(shared.path().join("jobs/7.1/lease.json"), "{").unwrap();
+        assert!(mine.reopen(&token(1)).unwrap_err().contains("nobody can say"));
     }
 
     #[test]

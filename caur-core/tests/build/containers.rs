@@ -186,10 +186,16 @@ async fn a_container_of_that_name_is_replaced_when_it_is_ours() {
     let options = CreateContainerOptionsBuilder::default()
         .name(&name(&order.token))
         .build();
-    let labels = [("org.caur.builder".to_owned(), farm.name.clone())].into();
+    let labels = [
+        ("org.caur.builder".to_owned(), farm.name.clone()),
+        (
+            "org.caur.shared".to_owned(),
+            farm.settings.shared_dir.display().to_string(),
+        ),
+    ];
     let body = ContainerCreateBody {
         image: Some(farm.image.clone()),
-        labels: Some(labels),
+        labels: Some(labels.into()),
         ..ContainerCreateBody::default()
     };
     docker().create_container(Some(options), body).await.unwrap();

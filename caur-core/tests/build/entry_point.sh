@@ -17,6 +17,15 @@ case $2 in
     sleep 1.5
     exit "${2#late-}"
     ;;
+  waits*)
+    # Goes on when the test says so, as late as that may be.
+    echo ready
+    until [[ -e /pkgbuilds/go ]]; do read -rt 0.1 <> <(:) || true; done
+    echo "went on"
+    echo data >"$out/$2-1-1-any.pkg.tar.zst"
+    echo analysis >"/home/builder/tempOut/$2.namcap"
+    exit "$(cat /pkgbuilds/go)"
+    ;;
   polite)
     trap 'exit 143' TERM
     echo ready

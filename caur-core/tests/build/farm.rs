@@ -12,10 +12,11 @@ use bollard::query_parameters::{
     CommitContainerOptionsBuilder, CreateContainerOptions, InspectContainerOptions, RemoveContainerOptions,
     UploadToContainerOptionsBuilder,
 };
-use caur_core::build::{BuildOrder, BuildReport, Builder};
+use caur_core::build::{Adoptable, BuildOrder, BuildReport, Builder};
 use caur_core::config::{BuilderSettings, ContainerSettings, Engine};
 use caur_core::model::{
-    BuildClass, CommitId, JobId, JobRequest, LeaseToken, Phase, SourceSettings, Target, TargetSettings,
+    BuildClass, BuilderName, CommitId, JobId, JobRequest, LeaseToken, Phase, SourceSettings, Target,
+    TargetSettings,
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::{OnceCell, mpsc, watch};
@@ -149,6 +150,33 @@ impl Farm {
         self.run(&self.order(pkgbase)).await
     }
 
+    /// A second process of the same builder.
+    pub async fn another(&self) -> Builder {
+        Builder::connect(self.settings.clone(), &engine(), self.name.parse().unwrap())
+            .await
+            .unwrap()
+    }
+
+    /// The builder's process dies and is started again.
+    pub async fn restart(&mut self) {
+        let name: BuilderName = format!("gone-{}", unique()).parse().unwrap();
+        let other = Builder::connect(self.settings.clone(), &engine(), name)
+            .await
+            .unwrap();
+        let dead = std::mem::replace(&mut self.builder, Arc::new(other));
+        drop(Arc::into_inner(dead).expect("builds of a process die with it"));
+        self.builder = Arc::new(self.another().await);
+    }
+
+    /// Lets a `waits` build go on, to end with this exit status.
+    pub fn let_go(&self, token: &LeaseToken, status: u8) {
+        let jobs = self.settings.shared_dir.join("jobs");
+        let go = jobs.join(format!("{}.{}/pkgbuilds/go", token.job, token.attempt));
+        // Complete from the first moment on.
+        std::fs::write(go.with_extension("new"), status.to_string()).unwrap();
+        std::fs::rename(go.with_extension("new"), go).unwrap();
+    }
+
     pub async fn run(&self, order: &BuildOrder) -> (BuildReport, Vec<u8>) {
         let (log, receiver) = mpsc::channel(4);
         let (phase, _) = watch::channel(Phase::Fetch);
@@ -160,14 +188,34 @@ impl Farm {
     }
 }
 
+/// Goes on with a build of an earlier process.
+pub fn adopt(farm: &Farm, order: BuildOrder, adopted: Adoptable) -> Running {
+    let builder = farm.builder.clone();
+    spawn(order, |order, log, phase, cancel| async move {
+        builder.adopt(&order, adopted, log, &phase, cancel).await
+    })
+}
+
 /// Starts a build of `order` that the test can talk to.
 pub fn start(farm: &Farm, order: BuildOrder) -> Running {
     let builder = farm.builder.clone();
+    spawn(order, |order, log, phase, cancel| async move {
+        builder.run(&order, log, &phase, cancel).await
+    })
+}
+
+fn spawn<F>(
+    order: BuildOrder,
+    work: impl FnOnce(BuildOrder, mpsc::Sender<Vec<u8>>, watch::Sender<Phase>, CancellationToken) -> F,
+) -> Running
+where
+    F: Future<Output = BuildReport> + Send + 'static,
+{
     let (sender, log) = mpsc::channel(4);
     let (phase, receiver) = watch::channel(Phase::Fetch);
     let cancel = CancellationToken::new();
-    let (token, stop) = (order.token.clone(), cancel.clone());
-    let task = tokio::spawn(async move { builder.run(&order, sender, &phase, stop).await });
+    let token = order.token.clone();
+    let task = tokio::spawn(work(order, sender, phase, cancel.clone()));
     Running {
         token,
         cancel,
@@ -212,6 +260,12 @@ impl Running {
         tokio::time::timeout(PATIENCE, runs)
             .await
             .expect("the container runs soon");
+    }
+
+    /// The process dies in the middle of the build.
+    pub async fn die(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
     }
 
     pub async fn end(self) -> (BuildReport, String) {

@@ -3,6 +3,7 @@
 //! `CAUR_DOCKER_SOCKET` names the engine's socket and `CAUR_TEST_IMAGE` the image that the tests' own is made
 //! from; `scripts/test` sets both.
 
+mod adoption;
 mod containers;
 mod farm;
 mod images;
