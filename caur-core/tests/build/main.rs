@@ -11,3 +11,4 @@ mod outcomes;
 mod packages;
 mod quiet;
 mod sources;
+mod together;
