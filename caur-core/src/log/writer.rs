@@ -17,6 +17,7 @@ use crate::link::{LinkError, RedisLink};
 use crate::model::LeaseToken;
 
 static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("append.lua")));
+static STANDS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("stands.lua")));
 
 /// A batch is sent when it has this many bytes …
 const BATCH_BYTES: usize = 64 << 10;
@@ -28,6 +29,9 @@ const RETRY: Duration = Duration::from_secs(1);
 const BUFFER_BYTES: usize = 8 << 20;
 /// Pieces of output that wait for the writer at most; then the build's output is read more slowly.
 const QUEUE_LENGTH: usize = 64;
+
+/// Entries that one look at what stands there already takes.
+const STANDS_ENTRIES: usize = 1000;
 
 /// How much of a log is kept, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -51,12 +55,28 @@ impl LogWriter {
     /// Starts a writer for the attempt that `token` proves. Must run inside a tokio runtime.
     #[must_use]
     pub fn start(link: RedisLink, token: LeaseToken, limits: LogLimits) -> Self {
+        Self::spawn(link, token, limits, State::run)
+    }
+
+    /// Starts a writer that goes on where an earlier one of the same attempt stopped, whose process is gone: its
+    /// output comes behind what is there, and the limits count both. Must run inside a tokio runtime.
+    #[must_use]
+    pub fn resume(link: RedisLink, token: LeaseToken, limits: LogLimits) -> Self {
+        Self::spawn(link, token, limits, State::catch_up_and_run)
+    }
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(
+        link: RedisLink,
+        token: LeaseToken,
+        limits: LogLimits,
+        work: impl FnOnce(State, mpsc::Receiver<Vec<u8>>) -> F,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
         let abandon = CancellationToken::new();
         let state = State::new(link, token, limits, abandon.clone());
         Self {
             sender,
-            task: tokio::spawn(state.run(receiver)),
+            task: tokio::spawn(work(state, receiver)),
             abandon,
         }
     }
@@ -117,6 +137,47 @@ async fn append(
         .await
 }
 
+/// What an earlier writer of the same attempt left.
+#[derive(Debug, Default)]
+struct Standing {
+    /// Offset behind its last byte.
+    end: u64,
+    /// Entries after the head, oldest first, with their sizes.
+    tail: VecDeque<(String, u64)>,
+}
+
+/// Looks at what stands in the log, from its end back to its head; the bytes stay where they are.
+async fn standing(link: RedisLink, token: LeaseToken, head: u64) -> Result<Standing, LinkError> {
+    let mut standing = Standing::default();
+    let mut below = "+".to_owned();
+    loop {
+        let mut call = STANDS.prepare_invoke();
+        call.arg(token.job.0)
+            .arg(token.attempt)
+            .arg(&below)
+            .arg(STANDS_ENTRIES);
+        let entries: Vec<(String, i64, u64)> = link
+            .run(|mut connection| async move { call.invoke_async(&mut connection).await })
+            .await?;
+        let whole = entries.len() < STANDS_ENTRIES;
+        for (id, offset, length) in entries {
+            below.clone_from(&id);
+            let Ok(offset) = u64::try_from(offset) else {
+                continue;
+            };
+            let end = offset + length;
+            standing.end = standing.end.max(end);
+            if end <= head {
+                return Ok(standing);
+            }
+            standing.tail.push_front((id, length));
+        }
+        if whole {
+            return Ok(standing);
+        }
+    }
+}
+
 /// An append that is under way.
 struct Flight {
     answer: BoxFuture<'static, Result<Option<String>, LinkError>>,
@@ -154,12 +215,47 @@ impl State {
         }
     }
 
+    /// Finds out where the log stands, and takes output meanwhile.
+    async fn catch_up_and_run(mut self, mut receiver: mpsc::Receiver<Vec<u8>>) {
+        let mut open = true;
+        let look = |this: &Self| standing(this.link.clone(), this.token.clone(), this.limits.head).boxed();
+        let mut looking = look(&self);
+        loop {
+            tokio::select! {
+                piece = receiver.recv(), if open => match piece {
+                    Some(piece) => self.take(&piece),
+                    None => open = false,
+                },
+                answer = &mut looking => match answer {
+                    Ok(standing) => {
+                        // Output that was dropped meanwhile has its place, too.
+                        self.offset += standing.end;
+                        self.tail_bytes = standing.tail.iter().map(|(_, size)| size).sum();
+                        self.tail = standing.tail;
+                        break;
+                    }
+                    Err(error) => {
+                        tracing::debug!(job = %self.token.job, %error, "the log waits for Redis");
+                        let next = look(&self);
+                        looking = async move {
+                            tokio::time::sleep(RETRY).await;
+                            next.await
+                        }
+                        .boxed();
+                    }
+                },
+                () = self.abandon.cancelled() => return,
+            }
+        }
+        self.run(receiver).await;
+    }
+
     /// Takes output while an append is under way: a Redis that does not answer must not hold up the build.
     async fn run(mut self, mut receiver: mpsc::Receiver<Vec<u8>>) {
         let mut open = true;
         let mut flight: Option<Flight> = None;
         // When the next append may begin; none while nothing waits for one.
-        let mut due: Option<Instant> = None;
+        let mut due: Option<Instant> = (!self.buffer.is_empty()).then(Instant::now);
         let mut not_before = Instant::now();
         loop {
             if flight.is_none() && self.buffer.is_empty() && !open {
