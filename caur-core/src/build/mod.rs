@@ -22,6 +22,7 @@ mod labels;
 mod orphan;
 mod ownership;
 mod record;
+mod resources;
 mod source;
 mod spec;
 mod workspace;
@@ -32,6 +33,7 @@ pub use adopt::{Adoptable, Refused, Survivors};
 pub use builder::Builder;
 pub use error::BuildError;
 pub use orphan::LabelledContainer;
+pub use resources::{Resources, ResourcesError};
 
 use crate::model::{
     BuildOutcome, CommitId, JobRequest, LeaseToken, ManifestFile, PublishedPackage, SourceSettings,
