@@ -76,7 +76,15 @@ pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &
             broken: Vec::new(),
         }
     } else {
-        queue.submit(batch, Asker { by: &requester(), why: "" }).await?
+        queue
+            .submit(
+                batch,
+                Asker {
+                    by: &requester(),
+                    why: "",
+                },
+            )
+            .await?
     };
     for edge in &report.broken {
         warnings.push(format!(

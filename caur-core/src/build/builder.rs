@@ -38,6 +38,7 @@ pub struct Builder {
     ownership: Ownership,
     sources: SourceCache,
     images: Images,
+    engine: String,
 }
 
 /// One attempt on its way.
@@ -74,6 +75,7 @@ impl Builder {
                 detail: failure.to_string(),
             })?;
         let refresh = Duration::from_secs(settings.image_refresh);
+        let engine = engine::describe(&docker, container.engine).await;
         Ok(Self {
             ownership: Ownership::claim(&places.shared().own, &name)?,
             identity: Identity {
@@ -85,6 +87,7 @@ impl Builder {
             settings,
             docker,
             places,
+            engine,
         })
     }
 
@@ -127,6 +130,12 @@ impl Builder {
         report.seconds = started.elapsed().as_secs();
         journal.line(&last_line(&report)).await;
         report
+    }
+
+    /// The container engine and its version.
+    #[must_use]
+    pub fn engine(&self) -> &str {
+        &self.engine
     }
 
     /// The lock of another living process that has this builder's name and shared directory; none when the name

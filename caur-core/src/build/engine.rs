@@ -37,6 +37,16 @@ pub(super) async fn connect(
     })
 }
 
+/// The engine's name and version, for people.
+pub(super) async fn describe(docker: &Docker, engine: Engine) -> String {
+    let name = match engine {
+        Engine::Docker => "Docker",
+        Engine::Podman => "Podman",
+    };
+    let version = docker.version().await.ok().and_then(|about| about.version);
+    format!("{name} {}", version.as_deref().unwrap_or("of unknown version"))
+}
+
 /// An explicit socket stands alone; otherwise the environment's, then the usual places.
 fn candidates(settings: &ContainerSettings, environment: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     if let Some(socket) = &settings.socket {

@@ -9,7 +9,9 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::serial::{builder_class, masked, masked_option, text_or_number};
-use crate::model::{Arch, BuilderName, FailedDependency, SourceRepo, SourceSettings, TargetRepo, TargetSettings};
+use crate::model::{
+    Arch, BuilderName, FailedDependency, SourceRepo, SourceSettings, TargetRepo, TargetSettings,
+};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -8,6 +8,9 @@ use super::explain::group;
 use super::{JobFilter, Queue, QueueError, keys};
 use crate::model::{Job, JobId, JobState};
 
+/// Sizes of logs by name, names of ended ones, and what live and ended ones count as together.
+type Logs = (HashMap<String, i64>, BTreeSet<String>, Option<i64>, Option<i64>);
+
 /// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation(pub String);
@@ -130,7 +133,8 @@ impl Queue {
             .values()
             .filter(|job| job.state.is_queued() || job.state == JobState::Building)
         {
-            *expected.entry(group(&job.request.class)).or_default() += i64::try_from(job.expected).unwrap_or(i64::MAX);
+            *expected.entry(group(&job.request.class)).or_default() +=
+                i64::try_from(job.expected).unwrap_or(i64::MAX);
         }
         if work != expected {
             found.add(format!("work is {work:?}, the jobs add up to {expected:?}"));
@@ -161,7 +165,6 @@ impl Queue {
             .zrange(keys::LOG_ENDED, 0, -1)
             .get(keys::LOG_LIVE)
             .get(keys::LOG_KEPT);
-        type Logs = (HashMap<String, i64>, BTreeSet<String>, Option<i64>, Option<i64>);
         let (sizes, ended, live, kept): Logs = self.pipeline("audit the logs", &pipeline).await?;
         let sum = |of_ended: bool| -> i64 {
             let sizes = sizes.iter().filter(|(log, _)| ended.contains(*log) == of_ended);

@@ -1,5 +1,6 @@
 //! A builder's side: claim a job, keep its lease, end the attempt.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::{FromRedisValue, Value};
@@ -272,7 +273,7 @@ fn claimed(answer: Vec<Value>, nonce: &str) -> Result<Claimed, QueueError> {
             let request = text()?;
             let flat = parts.next().ok_or_else(|| corrupt(&"it is too short"))?;
             let flat = Vec::<String>::from_redis_value(flat).map_err(|error| corrupt(&error))?;
-            let record = (Some(request), record::pairs(flat), Default::default(), Vec::new());
+            let record = (Some(request), record::pairs(flat), HashMap::new(), Vec::new());
             let job = record::parse(id, record)?.ok_or_else(|| corrupt(&"its job is empty"))?;
             let token = LeaseToken {
                 job: id,

@@ -62,7 +62,10 @@ impl QueueError {
     pub(super) fn of_call(action: &'static str, source: LinkError) -> Self {
         match &source {
             LinkError::Command(error) if error.code() == Some("SCHEMA") => Self::NewerSchema {
-                stored: error.detail().and_then(|text| text.trim().parse().ok()).unwrap_or_default(),
+                stored: error
+                    .detail()
+                    .and_then(|text| text.trim().parse().ok())
+                    .unwrap_or_default(),
                 known: super::SCHEMA_VERSION,
             },
             _ => Self::Link { action, source },

@@ -146,7 +146,10 @@ impl Queue {
     /// The jobs that one waits for, and apart from them the one whose place it takes.
     async fn dependencies(&self, id: JobId) -> Result<(Vec<Dependency>, Option<Dependency>), QueueError> {
         let edges: HashMap<u64, String> = self
-            .query("read a job's dependencies", redis::cmd("HGETALL").arg(keys::deps(id)))
+            .query(
+                "read a job's dependencies",
+                redis::cmd("HGETALL").arg(keys::deps(id)),
+            )
             .await?;
         let ids: Vec<JobId> = edges.keys().map(|id| JobId(*id)).collect();
         let jobs = self.jobs_by_id(&ids).await?;
@@ -194,7 +197,10 @@ impl Queue {
             return Ok(Why::BuildersStopped { builders: stopped });
         }
         let slots = taking.iter().map(|builder| builder.report.slots).sum();
-        if taking.iter().any(|builder| builder.jobs.len() < builder.report.slots as usize) {
+        if taking
+            .iter()
+            .any(|builder| builder.jobs.len() < builder.report.slots as usize)
+        {
             return Ok(Why::Next);
         }
         let mut command = redis::cmd("ZRANK");
@@ -219,10 +225,15 @@ pub(super) fn may_take(builder: &BuilderStatus, class: &BuildClass) -> bool {
 
 fn why_stopped(builder: &BuilderStatus) -> String {
     let report = &builder.report;
-    [&builder.paused, &builder.draining, &builder.incompatible, &report.note]
-        .into_iter()
-        .find_map(Clone::clone)
-        .unwrap_or_default()
+    [
+        &builder.paused,
+        &builder.draining,
+        &builder.incompatible,
+        &report.note,
+    ]
+    .into_iter()
+    .find_map(Clone::clone)
+    .unwrap_or_default()
 }
 
 /// The group of ready jobs that a class belongs to.

@@ -11,6 +11,9 @@ use crate::model::{BuilderReport, BuilderStatus, InstanceId, JobId};
 /// Milliseconds without a sign of life after which a builder does not count any more; as in `scripts/lib.lua`.
 pub(super) const GONE_MS: u64 = 90_000;
 
+/// Builder processes with the milliseconds since 1970 of their last signs of life.
+type Seen = Vec<(String, u64)>;
+
 /// What a builder learns when it reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuilderOrders {
@@ -75,7 +78,6 @@ impl Queue {
             .hgetall(keys::MODES)
             .zrange(keys::LEASES, 0, -1)
             .cmd("TIME");
-        type Seen = Vec<(String, u64)>;
         let (seen, modes, leased, time): (Seen, HashMap<String, String>, Vec<u64>, (u64, u64)) =
             self.pipeline("list builders", &pipeline).await?;
         let now = time.0 * 1000 + time.1 / 1000;
@@ -97,7 +99,10 @@ impl Queue {
         for (&id, holder) in leased.iter().zip(holders) {
             let holder: Option<String> = redis::from_redis_value(holder.clone())
                 .map_err(|error| corrupt(format!("the holder of job {id}"), &error))?;
-            holding.entry(holder.unwrap_or_default()).or_default().push(JobId(id));
+            holding
+                .entry(holder.unwrap_or_default())
+                .or_default()
+                .push(JobId(id));
         }
         let mut builders = Vec::new();
         for ((instance, last_seen), record) in seen.into_iter().zip(records) {
@@ -117,7 +122,10 @@ impl Queue {
                 .filter(|pause| pause.until.is_none_or(|until| until > now));
             let protocol = record.get("protocol").map(String::as_str).unwrap_or_default();
             builders.push(BuilderStatus {
-                started: record.get("started").and_then(|text| text.parse().ok()).unwrap_or_default(),
+                started: record
+                    .get("started")
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or_default(),
                 last_seen,
                 online: last_seen + GONE_MS >= now,
                 jobs: holding.remove(&instance).unwrap_or_default(),
@@ -129,7 +137,8 @@ impl Queue {
                 report,
             });
         }
-        builders.sort_by(|a, b| (&a.report.name, &a.report.instance).cmp(&(&b.report.name, &b.report.instance)));
+        builders
+            .sort_by(|a, b| (&a.report.name, &a.report.instance).cmp(&(&b.report.name, &b.report.instance)));
         Ok(builders)
     }
 }

@@ -9,7 +9,6 @@ use crate::model::{JobId, Target};
 pub(super) const ACTIVE: &str = "{caur}:q:active";
 pub(super) const BACKOFF: &str = "{caur}:q:backoff";
 pub(super) const BLOCKED: &str = "{caur}:q:blocked";
-pub(super) const CAPACITY: &str = "{caur}:q:capacity";
 pub(super) const CLASSES: &str = "{caur}:q:classes";
 pub(super) const DURATIONS: &str = "{caur}:q:durations";
 pub(super) const EVENTS: &str = "{caur}:q:events";
@@ -52,10 +51,6 @@ pub(super) fn deps(id: JobId) -> String {
 
 pub(super) fn dependants(id: JobId) -> String {
     format!("{{caur}}:q:r:{id}")
-}
-
-pub(super) fn result(id: JobId) -> String {
-    format!("{{caur}}:build:result:{id}")
 }
 
 pub(super) fn builder(instance: &str) -> String {

@@ -134,7 +134,8 @@ impl Queue {
     /// # Errors
     /// As [`Queue::pause`].
     pub async fn drain(&self, builder: &BuilderName, asker: Asker<'_>) -> Result<u32, QueueError> {
-        self.set_mode("drain", &scripts::DRAIN, Some(builder), asker).await
+        self.set_mode("drain", &scripts::DRAIN, Some(builder), asker)
+            .await
     }
 
     async fn set_mode(

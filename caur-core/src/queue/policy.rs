@@ -7,5 +7,7 @@ pub const AGING_CAP_MS: u64 = 172_800_000;
 
 /// The constants as the scripts take them.
 pub(super) fn lua_constants() -> String {
-    format!("local PRIORITY_CHAIN, PRIORITY_SHORT, AGING, AGING_CAP = 1e10, 1e13, {AGING_MS_PER_SECOND}, {AGING_CAP_MS}")
+    format!(
+        "local PRIORITY_CHAIN, PRIORITY_SHORT, AGING, AGING_CAP = 1e10, 1e13, {AGING_MS_PER_SECOND}, {AGING_CAP_MS}"
+    )
 }

@@ -87,14 +87,8 @@ impl Queue {
     ///
     /// # Errors
     /// [`QueueError::Stale`] when the lease is lost.
-    pub async fn heartbeat_publish(
-        &self,
-        token: &LeaseToken,
-        lease: Duration,
-    ) -> Result<(), QueueError> {
-        self.extend(token, "publishing", lease, "")
-            .await
-            .map(|_| ())
+    pub async fn heartbeat_publish(&self, token: &LeaseToken, lease: Duration) -> Result<(), QueueError> {
+        self.extend(token, "publishing", lease, "").await.map(|_| ())
     }
 
     /// Says what came of publishing one job; a succeeded one releases its dependants.

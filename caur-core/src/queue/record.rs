@@ -42,7 +42,8 @@ pub(super) fn parse(id: JobId, record: Record) -> Result<Option<Job>, QueueError
     if state.is_empty() {
         return Ok(None);
     }
-    let request = request.ok_or_else(|| QueueError::corrupt(format!("the request of job {id}"), "it is missing"))?;
+    let request =
+        request.ok_or_else(|| QueueError::corrupt(format!("the request of job {id}"), "it is missing"))?;
     state.extend(long);
     let state = Fields { id, fields: state };
     let stored: StoredRequest<JobRequest> = serde_json::from_str(&request)
@@ -71,7 +72,11 @@ pub(super) fn parse(id: JobId, record: Record) -> Result<Option<Job>, QueueError
         since: state.required("since")?,
         started: state.optional("started")?,
         finished: state.optional("finished")?,
-        history: state.words("history", '\n').iter().filter_map(|line| past(line)).collect(),
+        history: state
+            .words("history", '\n')
+            .iter()
+            .filter_map(|line| past(line))
+            .collect(),
     }))
 }
 

@@ -118,7 +118,10 @@ impl Queue {
             action: format!("retry job {id}"),
             reason: reason.to_owned(),
         };
-        let job = self.job(id).await?.ok_or_else(|| refused("there is no such job"))?;
+        let job = self
+            .job(id)
+            .await?
+            .ok_or_else(|| refused("there is no such job"))?;
         let mut request = job.request;
         request.rebuild |= rebuild;
         self.commit(vec![request], Some(id), asker).await?;

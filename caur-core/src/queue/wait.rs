@@ -92,7 +92,11 @@ impl Waiter {
         match reply {
             Ok(reply) => {
                 self.connection = Some(connection);
-                let entries = reply.unwrap_or_default().keys.into_iter().flat_map(|stream| stream.ids);
+                let entries = reply
+                    .unwrap_or_default()
+                    .keys
+                    .into_iter()
+                    .flat_map(|stream| stream.ids);
                 let mut signals = Vec::new();
                 for entry in entries {
                     signals.extend(signal(&entry));

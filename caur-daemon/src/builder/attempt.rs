@@ -7,12 +7,13 @@ use caur_core::build::{BuildOrder, BuildReport};
 use caur_core::log::LogWriter;
 use caur_core::model::{BuildOutcome, FarmConfig, JobId, LeaseToken, Manifest, Phase};
 use caur_core::queue::{Attempt, Claim, ClaimRequest, Claimed, Directive, Queue, QueueError};
+use color_eyre::eyre::eyre;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::BuilderRole;
-use super::slot::Slot;
+use super::slot::{Slot, Work};
 use crate::outage::wait_for_redis;
 
 /// How often a lease is extended at least.
@@ -54,7 +55,8 @@ impl StopSwitch {
 
 impl BuilderRole {
     /// One attempt from claim to finish, and the next claim where there is one. Whatever happens is told to the queue.
-    pub async fn attempt(&self, claim: Claim, slot: &Slot, shutdown: &CancellationToken) -> Option<Box<Claim>> {
+    pub async fn attempt(&self, work: Work, slot: &Slot, shutdown: &CancellationToken) -> Option<Box<Claim>> {
+        let claim = work.claim().clone();
         let (job, attempt) = (claim.token.job, claim.token.attempt);
         let package = claim.job.request.key();
         tracing::info!(%job, attempt, %package, "building {package}");
@@ -73,10 +75,14 @@ impl BuilderRole {
             }
             .keep(),
         );
-        let writer = LogWriter::start(self.queue.link().clone(), claim.token.clone(), self.log);
+        let (link, token) = (self.queue.link().clone(), claim.token.clone());
+        let writer = match work {
+            Work::New(_) => LogWriter::start(link, token, self.log),
+            Work::Adopted(..) => LogWriter::resume(link, token, self.log),
+        };
 
         let mut ended = self
-            .build_and_upload(&claim, writer.sender(), &phase, &switch)
+            .build_and_upload(work, writer.sender(), &phase, &switch)
             .await;
         tokio::select! {
             () = writer.close(LOG_CLOSE) => {}
@@ -114,22 +120,24 @@ impl BuilderRole {
 
     async fn build_and_upload(
         &self,
-        claim: &Claim,
+        work: Work,
         log: mpsc::Sender<Vec<u8>>,
         phase: &watch::Sender<Phase>,
         switch: &StopSwitch,
     ) -> Attempt {
-        let (order, farm) = match self.order(claim).await {
+        let claim = work.claim().clone();
+        let (order, farm) = match self.order(&claim).await {
             Ok(found) => found,
             Err(ended) => {
                 say(&log, &ended.reason).await;
                 return ended;
             }
         };
-        let report = self
-            .builder
-            .run(&order, log.clone(), phase, switch.token.clone())
-            .await;
+        let (sender, cancel) = (log.clone(), switch.token.clone());
+        let report = match work {
+            Work::New(_) => self.builder.run(&order, sender, phase, cancel).await,
+            Work::Adopted(_, build) => self.builder.adopt(&order, *build, sender, phase, cancel).await,
+        };
         let mut ended = Attempt {
             outcome: report.outcome,
             reason: report.reason.clone().unwrap_or_default(),
@@ -140,7 +148,7 @@ impl BuilderRole {
         if report.outcome != BuildOutcome::Built {
             return ended;
         }
-        let Some(manifest) = self.manifest(claim, &report) else {
+        let Some(manifest) = self.manifest(&claim, &report) else {
             ended.outcome = BuildOutcome::Infrastructure;
             "the build does not say which commit and image it used".clone_into(&mut ended.reason);
             return ended;
@@ -153,7 +161,12 @@ impl BuilderRole {
             &self.settings,
             &switch.token,
         );
-        match delivery.await {
+        // Whatever of a transfer that was given up still arrives belongs to an attempt that is over, and is removed.
+        let delivered = tokio::select! {
+            delivered = delivery => delivered,
+            () = switch.token.cancelled() => Err(eyre!("stopped on the way")),
+        };
+        match delivered {
             Ok(text) => say(&log, &text).await,
             Err(error) => {
                 ended.outcome = BuildOutcome::Infrastructure;

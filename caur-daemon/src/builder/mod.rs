@@ -13,8 +13,8 @@ use std::time::Duration;
 use caur_core::build::Builder;
 use caur_core::config::BuilderSettings;
 use caur_core::log::LogLimits;
-use caur_core::model::{BuilderName, InstanceId, JobId};
-use caur_core::queue::{Queue, QueueError, Signal};
+use caur_core::model::{BuilderName, InstanceId, JobId, LeaseToken};
+use caur_core::queue::{Claim, Queue, QueueError, Signal};
 use color_eyre::eyre::Result;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::delivery::Delivery;
 use crate::outage::wait_for_redis;
 use presence::Presence;
-use slot::Slot;
+use slot::{Slot, Work};
 
 /// How long an idle builder waits for news before it asks by itself.
 const IDLE: Duration = Duration::from_secs(20);
@@ -118,7 +118,7 @@ impl BuilderRole {
         let helpers = CancellationToken::new();
         let presence = Presence::new(Arc::clone(&role), ear.clone());
         presence.report_first(&shutdown).await?;
-        role.remove_orphans().await;
+        let mut adopted = role.take_over(&shutdown).await?;
         tracing::info!(
             builder = %role.name, instance = %role.instance, class = ?role.settings.class,
             slots = role.settings.slots, "builder is ready"
@@ -128,14 +128,20 @@ impl BuilderRole {
         tasks.spawn(ear.clone().listen(role.queue.clone(), helpers.clone()));
         tasks.spawn(presence.clone().keep(helpers.clone()));
         let mut slots = JoinSet::new();
-        for number in 0..role.settings.slots {
+        // Where there are fewer slots than before, the rest of the old builds is still brought to its end.
+        let tasks_needed = role
+            .settings
+            .slots
+            .max(u32::try_from(adopted.len()).unwrap_or(u32::MAX));
+        for number in 0..tasks_needed {
             let slot = Slot {
                 role: Arc::clone(&role),
                 number,
+                surplus: number >= role.settings.slots,
                 ear: ear.clone(),
                 presence: presence.clone(),
             };
-            slots.spawn(slot.work(shutdown.clone()));
+            slots.spawn(slot.work(adopted.pop(), shutdown.clone()));
         }
         let outcome = loop {
             tokio::select! {
@@ -156,9 +162,35 @@ impl BuilderRole {
         outcome
     }
 
-    /// What a killed process of this name left behind works for nobody any more: its leases are not ours.
-    async fn remove_orphans(&self) {
-        match self.builder.orphans(|_| false).await {
+    /// Takes over the builds that an earlier process of this name left running, as far as their leases are still ours,
+    /// and removes everything else that it left.
+    async fn take_over(&self, shutdown: &CancellationToken) -> Result<Vec<Work>> {
+        if let Some(lock) = self.builder.twin() {
+            tracing::warn!(
+                "another process holds {}: what earlier builders left behind here is not touched",
+                lock.display()
+            );
+            return Ok(Vec::new());
+        }
+        let mut works = Vec::new();
+        let survivors = match self.builder.adoptable().await {
+            Ok(survivors) => survivors,
+            Err(error) => {
+                tracing::warn!("cannot look for builds of an earlier process: {error}");
+                return Ok(works);
+            }
+        };
+        for refused in survivors.refused {
+            tracing::warn!("cannot go on with {}: {}", refused.container, refused.reason);
+        }
+        for build in survivors.adoptable {
+            if let Some(claim) = self.adopt(build.token(), shutdown).await? {
+                tracing::info!(job = %claim.token.job, "going on with {}", build.package());
+                works.push(Work::Adopted(Box::new(claim), Box::new(build)));
+            }
+        }
+        let kept: Vec<LeaseToken> = works.iter().map(|work| work.claim().token.clone()).collect();
+        match self.builder.orphans(|token| kept.contains(token)).await {
             Ok(removed) => {
                 for container in removed {
                     tracing::warn!(
@@ -169,5 +201,20 @@ impl BuilderRole {
             }
             Err(error) => tracing::warn!("cannot remove what an earlier process left behind: {error}"),
         }
+        Ok(works)
+    }
+
+    async fn adopt(&self, token: &LeaseToken, shutdown: &CancellationToken) -> Result<Option<Claim>> {
+        while !shutdown.is_cancelled() {
+            match self.queue.adopt(token, &self.instance, self.lease).await {
+                Ok(claim) => return Ok(claim),
+                Err(QueueError::Link { action, source }) => {
+                    tracing::warn!("cannot {action}: {source}; waiting for Redis");
+                    wait_for_redis(self.queue.link(), &source, shutdown).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
     }
 }

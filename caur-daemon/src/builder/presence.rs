@@ -125,11 +125,11 @@ impl Presence {
                 );
                 let machine = Machine {
                     engine: self.role.builder.engine().to_owned(),
-                    cores: found.cores,
+                    cores: u32::try_from(found.cores).unwrap_or(u32::MAX),
                     memory: found.memory_total,
                     memory_free: found.memory_available,
                     disk_free: found.disk_free,
-                    load: found.load,
+                    load: found.load1,
                 };
                 (machine, note)
             }
@@ -183,9 +183,11 @@ mod tests {
     #[test]
     fn what_is_short_is_named_with_its_setting() {
         let found = Resources {
-            disk_free: 3 << 30,
+            cores: 1,
+            memory_total: 4 << 30,
             memory_available: 1 << 30,
-            ..Resources::default()
+            disk_free: 3 << 30,
+            load1: 0.5,
         };
         assert_eq!(shortage(&found, 1 << 30, 0), None);
         let disk = shortage(&found, 4 << 30, 0).unwrap();
@@ -193,6 +195,10 @@ mod tests {
             disk,
             "3072 MiB of disk are free and builder.min_free_disk asks for 4096"
         );
-        assert!(shortage(&found, 0, 2 << 30).unwrap().contains("builder.min_free_memory"));
+        assert!(
+            shortage(&found, 0, 2 << 30)
+                .unwrap()
+                .contains("builder.min_free_memory")
+        );
     }
 }

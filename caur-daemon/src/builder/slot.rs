@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use caur_core::build::Adoptable;
 use caur_core::queue::{Claim, ClaimRequest, Claimed, QueueError, Refusal};
 use color_eyre::eyre::Result;
 use tokio::sync::watch;
@@ -21,38 +22,60 @@ pub struct Slot {
     pub role: Arc<BuilderRole>,
     /// Its number, from 0.
     pub number: u32,
+    /// Whether it only brings an adopted build to its end.
+    pub surplus: bool,
     /// What happens in the queue.
     pub ear: Ear,
     /// Whether the builder may claim.
     pub presence: Presence,
 }
 
+/// Something to build.
+pub enum Work {
+    /// A job that was claimed.
+    New(Box<Claim>),
+    /// A build that an earlier process of this builder began.
+    Adopted(Box<Claim>, Box<Adoptable>),
+}
+
+impl Work {
+    /// The job and the proof of it.
+    pub fn claim(&self) -> &Claim {
+        match self {
+            Self::New(claim) | Self::Adopted(claim, _) => claim,
+        }
+    }
+}
+
 /// What a look at the queue led to.
 enum Next {
-    Build(Box<Claim>),
+    Build(Work),
     Wait(Duration),
     End,
 }
 
 impl Slot {
-    /// Works until `shutdown` or until the builder is drained.
+    /// Works until `shutdown` or until the builder is drained, beginning with `first`.
     ///
     /// # Errors
     /// Only what cannot mend itself.
-    pub async fn work(self, shutdown: CancellationToken) -> Result<()> {
+    pub async fn work(self, first: Option<Work>, shutdown: CancellationToken) -> Result<()> {
         let mut news = self.ear.ready.subscribe();
         // The same until it was answered: a claim whose answer got lost is asked for again.
         let mut request = self.request();
-        let mut claimed: Option<Box<Claim>> = None;
-        while !shutdown.is_cancelled() || claimed.is_some() {
-            if let Some(claim) = claimed.take() {
-                claimed = self.role.attempt(*claim, &self, &shutdown).await;
+        let mut work = first;
+        while !shutdown.is_cancelled() || work.is_some() {
+            if let Some(now) = work.take() {
+                work = self.role.attempt(now, &self, &shutdown).await.map(Work::New);
                 continue;
+            }
+            if self.surplus {
+                return Ok(());
             }
             news.mark_unchanged();
             match self.look(&request).await {
-                Ok(Next::Build(claim)) => {
-                    claimed = Some(claim);
+                Ok(Next::Build(claimed)) => {
+                    work = Some(claimed);
                     request = self.request();
                 }
                 Ok(Next::Wait(time)) => wait(&mut news, time, &shutdown).await,
@@ -87,14 +110,16 @@ impl Slot {
 
     async fn judge(&self, answer: Claimed) -> Result<Next, QueueError> {
         Ok(match answer {
-            Claimed::Job(claim) => Next::Build(claim),
+            Claimed::Job(claim) => Next::Build(Work::New(claim)),
             Claimed::Nothing => Next::Wait(IDLE),
             Claimed::Refused(Refusal::Unknown) => {
                 self.presence.report().await?;
                 Next::Wait(Duration::from_millis(100))
             }
             Claimed::Refused(Refusal::Draining(_)) => Next::End,
-            Claimed::Refused(refusal @ (Refusal::Incompatible(_) | Refusal::Paused(_) | Refusal::QueuePaused(_))) => {
+            Claimed::Refused(
+                refusal @ (Refusal::Incompatible(_) | Refusal::Paused(_) | Refusal::QueuePaused(_)),
+            ) => {
                 tracing::info!(slot = self.number, "no jobs: {refusal}");
                 Next::Wait(IDLE)
             }

@@ -247,10 +247,10 @@ async fn report(reports: &Reports, message: BackendMsg) {
 mod tests {
     use caur_core::log::{LogLimits, LogWriter};
     use caur_core::model::{
-        Arch, BuildClass, BuildOutcome, BuilderName, JobRequest, JobState, Pkgbase, SourceRepo, Target,
-        TargetRepo,
+        Arch, BuildClass, BuildOutcome, BuilderName, BuilderReport, JobRequest, JobState, Machine, Pkgbase,
+        SourceRepo, Target, TargetRepo,
     };
-    use caur_core::queue::{Attempt, ClaimRequest};
+    use caur_core::queue::{Asker, Attempt, ClaimRequest, new_instance};
     use caur_core::testing::{RedisOptions, RedisServer};
     use tokio::sync::mpsc;
 

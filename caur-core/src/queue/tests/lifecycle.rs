@@ -208,7 +208,11 @@ async fn old_jobs_are_forgotten_but_not_while_something_is_blocked_on_them() {
 async fn a_newer_request_replaces_a_queued_job_in_place() {
     let farm = Fixture::new().await;
     let first = farm.submit(vec![request("a", &[])]).await[0];
-    let report = farm.queue.submit(vec![classed("a", "7")], Asker { by: "ci", why: "" }).await.unwrap();
+    let report = farm
+        .queue
+        .submit(vec![classed("a", "7")], Asker { by: "ci", why: "" })
+        .await
+        .unwrap();
     assert_eq!(report.jobs[0].id, first);
     assert_eq!(report.jobs[0].disposition, Disposition::Replaced);
     farm.sound().await;

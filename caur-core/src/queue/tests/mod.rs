@@ -43,13 +43,20 @@ impl Fixture {
 
     /// Registers a builder whose process is called like itself.
     async fn register(&self, builder: &str, class: Option<u32>) -> BuilderOrders {
-        self.queue.report_status(&report(builder, builder, class)).await.unwrap()
+        self.queue
+            .report_status(&report(builder, builder, class))
+            .await
+            .unwrap()
     }
 
     /// The answer to a claim of a builder that is registered.
     async fn ask(&self, builder: &str) -> Claimed {
         let instance = InstanceId::new(builder).unwrap();
-        let claimed = self.queue.claim(&ClaimRequest::new(instance, 0, LEASE)).await.unwrap();
+        let claimed = self
+            .queue
+            .claim(&ClaimRequest::new(instance, 0, LEASE))
+            .await
+            .unwrap();
         self.sound().await;
         claimed
     }
