@@ -57,15 +57,19 @@ for _, id in ipairs(ids) do
   elseif now.state == 'ready' then
     redis.call('HSET', job_key(id), 'ready_at', now.since)
     ready_add(id)
-  elseif now.state == 'building' then
-    end_log(id, 'ready', 'the queue was upgraded')
-    make_ready(id, 'the queue was upgraded while it was built')
   end
-  redis.call('DEL', '{caur}:submit:job:' .. id, old('job:' .. id))
+  redis.call('DEL', '{caur}:submit:job:' .. id)
 end
+-- Who held a lease has lost it.
 for _, id in ipairs(redis.call('ZRANGE', K.active, 0, -1)) do
   local now = job(id, 'state', 'key')
-  if now[1] == 'publishing' then
+  local cancel = redis.call('HGET', old('job:' .. id), 'cancel')
+  if now[1] == 'building' and cancel then
+    finalize(id, 'building', 'canceled', cancel)
+  elseif now[1] == 'building' then
+    end_log(id, 'ready', 'the queue was upgraded')
+    make_ready(id, 'the queue was upgraded while it was built')
+  elseif now[1] == 'publishing' then
     local target = target_of(now[2])
     move(old('uploads:' .. target), uploads_key(target))
     redis.call('ZADD', uploads_key(target), text(NOW), id)
@@ -73,6 +77,7 @@ for _, id in ipairs(redis.call('ZRANGE', K.active, 0, -1)) do
     enter(id, 'uploaded', 'the queue was upgraded while it was published')
   end
 end
+for _, id in ipairs(ids) do redis.call('DEL', old('job:' .. id)) end
 
 for _, group in ipairs(redis.call('ZRANGE', old('classes'), 0, -1)) do
   redis.call('DEL', old('ready:' .. group .. ':chain'), old('ready:' .. group .. ':short'))

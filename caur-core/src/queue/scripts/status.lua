@@ -12,7 +12,7 @@ end
 local old = redis.call('HMGET', key, 'class', 'slots', 'draining', 'started')
 -- Who wrote this name since our last word is another process that thinks it is us. The first word tells nothing:
 -- a predecessor that was killed leaves its name behind.
-local double = redis.call('HGET', K.names, name)
+local double = redis.call('HGET', K.names, name) or ''
 if not old[4] or double == instance then double = '' end
 redis.call('HSET', K.names, name, instance)
 redis.call('HSET', key, 'name', name, 'class', ARGV[3], 'slots', ARGV[4], 'protocol', ARGV[5], 'version', ARGV[6],

@@ -1,9 +1,14 @@
 //! The queue against a real Redis; the invariants are checked after every step.
 
+mod failures;
+mod fleet;
 mod lifecycle;
+mod migration;
+mod operate;
 mod planning;
 mod publishing;
 mod random;
+mod retention;
 
 use std::time::Duration;
 
