@@ -41,7 +41,8 @@ impl JobRequest {
 }
 
 /// What a package needs another one for, the weakest reason first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DependencyKind {
     /// Its tests (`checkdepends`).
     Check,

@@ -133,6 +133,7 @@ impl Queue {
             .map(|job| LiveJob {
                 id: job.id,
                 state: job.state,
+                released: false,
                 expected: job.expected,
                 chain: job.chain,
                 released: job.released,

@@ -1,12 +1,20 @@
-//! The plan of a batch: which job waits for which, and how long the chain behind each one is.
+//! The plan of a batch: which job waits for which, how long the chain behind each one is, and how long it may be
+//! overtaken.
 //!
-//! Pure: takes what is queued and what is asked for, gives what the `submit` script commits.
+//! Pure: takes what is queued and what is asked for, gives what the `submit` script commits. Takes time in proportion
+//! to jobs and edges; only a cycle costs more.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod cycles;
+mod providers;
+mod weight;
 
-use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::model::{JobId, JobRequest, JobState, Need, Pkgbase, Target};
+use serde::{Serialize, Serializer};
+
+use self::providers::Providers;
+use super::policy;
+use crate::model::{DependencyKind, JobId, JobRequest, JobState, Need, Pkgbase, Target};
 
 /// Expected seconds of a build of which nothing is known yet.
 pub const DEFAULT_EXPECTED: u64 = 180;
@@ -20,40 +28,50 @@ pub struct LiveJob {
     pub request: JobRequest,
     /// Where it stands.
     pub state: JobState,
+    /// Whether an operator forced it to start: it gets no new edges then.
+    pub released: bool,
     /// Expected seconds of its own build.
     pub expected: u64,
     /// Expected seconds of the chain that it starts.
     pub chain: u64,
-    /// Whether an operator let it start whatever it waits for.
-    pub released: bool,
+    /// Seconds by which later jobs may overtake it, see [`policy::delay`].
+    pub delay: u64,
     /// Jobs it waits for.
     pub waits_for: Vec<JobId>,
 }
 
 /// What the `submit` script commits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// The jobs of the batch, in its order.
     pub jobs: Vec<PlannedJob>,
     /// Queued jobs that now wait for one of the batch as well: dependant, index from 1, names.
     pub extra: Vec<(String, usize, String)>,
-    /// Queued jobs whose chain grew.
+    /// Jobs of the queue whose chain changed, in expected seconds.
     pub chains: BTreeMap<String, u64>,
+    /// Jobs of the queue whose delay changed, in seconds.
+    pub delays: BTreeMap<String, u64>,
     /// Edges that were left out because they would close a cycle.
+    #[serde(skip)]
     pub broken: Vec<BrokenEdge>,
 }
 
 /// One job of a batch with its place in the graph.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedJob {
+    /// Fields of the request as they are stored.
+    pub request: BTreeMap<&'static str, String>,
     /// Expected seconds of its own build.
     pub expected: u64,
     /// Expected seconds of the chain that it starts.
     pub chain: u64,
+    /// Seconds by which later jobs may overtake it, see [`policy::delay`].
+    pub delay: u64,
     /// What it waits for: `#INDEX` in this batch from 1, or a queued job; with the names it needs of it.
     pub deps: BTreeMap<String, String>,
-    /// Packages whose edges were left out.
-    pub broken: Vec<String>,
+    /// What it needs and does not wait for, because they need each other; as text separated by spaces.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_words")]
+    pub broken: Vec<Pkgbase>,
 }
 
 /// An edge that was left out of the graph.
@@ -63,72 +81,101 @@ pub struct BrokenEdge {
     pub dependant: Pkgbase,
     /// The job it would wait for.
     pub dependency: Pkgbase,
+    /// The names that it needs of it.
+    pub names: Vec<String>,
+    /// The strongest reason for which it needs one of them.
+    pub kind: DependencyKind,
 }
 
 struct Node<'a> {
     request: &'a JobRequest,
     live: Option<&'a LiveJob>,
+    /// Whether it may get new edges.
+    open: bool,
     expected: u64,
 }
 
-/// Dependant, dependency, and the names that make the edge.
-struct Edge {
+/// A node waits for another one.
+struct Edge<'a> {
     dependant: usize,
     dependency: usize,
-    names: Vec<String>,
+    names: Vec<&'a str>,
+    /// The strongest reason among the names.
+    kind: DependencyKind,
 }
 
 /// Plans `batch` over the `live` jobs. `expected` gives the learned seconds of a `TARGET/ARCH/PKGBASE`.
 ///
 /// Edges run between jobs of the same target and architecture only. Where several jobs provide a name, the one
-/// whose pkgbase it is comes first, then the first by pkgbase. Cycles are cut edge by edge, and reported.
+/// whose pkgbase it is comes first, then the first by pkgbase. A queued job that needs something of the batch waits
+/// for it as well. Cycles are cut at their weakest edges, and these are reported; what waits in the queue goes on
+/// waiting. A job that an operator released, and one that takes its place in the queue, gets no new edges.
 pub fn plan(batch: &[JobRequest], live: &[LiveJob], expected: impl Fn(&str) -> Option<u64>) -> Plan {
-    let batch_keys: HashSet<String> = batch.iter().map(JobRequest::key).collect();
+    let places: HashMap<(&Target, &Pkgbase), usize> = batch
+        .iter()
+        .enumerate()
+        .map(|(index, request)| ((&request.target, &request.pkgbase), index))
+        .collect();
+    let place = |job: &LiveJob| places.get(&(&job.request.target, &job.request.pkgbase)).copied();
     let mut nodes: Vec<Node> = batch
         .iter()
         .map(|request| Node {
             request,
             live: None,
+            open: true,
             expected: expected(&request.key()).unwrap_or(DEFAULT_EXPECTED),
         })
         .collect();
-    nodes.extend(
-        live.iter()
-            .filter(|job| !batch_keys.contains(&job.request.key()))
-            .map(|job| Node {
+    let mut by_id: HashMap<JobId, usize> = HashMap::with_capacity(live.len());
+    for job in live {
+        let Some(index) = place(job) else {
+            by_id.insert(job.id, nodes.len());
+            nodes.push(Node {
                 request: &job.request,
                 live: Some(job),
+                open: job.state.is_queued() && !job.released,
                 expected: job.expected,
-            }),
-    );
+            });
+            continue;
+        };
+        // A job that is replaced keeps its place for those that wait for it, or hands it to its successor.
+        if job.state.is_queued() || job.state == JobState::Building {
+            by_id.insert(job.id, index);
+        }
+        nodes[index].open = !(job.released && job.state.is_queued());
+    }
 
-    // A job that is replaced keeps its place for those that wait for it, or hands it to its successor.
-    let places: HashMap<String, usize> = batch
-        .iter()
-        .enumerate()
-        .map(|(i, request)| (request.key(), i))
-        .collect();
-    let replaced = live
-        .iter()
-        .filter(|job| job.state.is_queued() || job.state == JobState::Building)
-        .filter_map(|job| Some((job.id, *places.get(&job.request.key())?)));
-    let (kept, edges, broken) = wire(&nodes, batch.len(), replaced);
-    let chains = chains(
-        &nodes,
+    let mut kept = Vec::new();
+    for (index, node) in nodes.iter().enumerate().skip(batch.len()) {
+        let waits_for = node.live.map_or(&[][..], |job| &job.waits_for);
+        kept.extend(waits_for.iter().filter_map(|id| Some((index, *by_id.get(id)?))));
+    }
+    let wanted = wanted_edges(&nodes, batch.len());
+    let (edges, cut) = cycles::without_cycles(&nodes, &kept, wanted);
+    let graph = weight::Graph::new(
+        nodes.len(),
         kept.iter()
             .copied()
-            .chain(edges.iter().map(|e| (e.dependant, e.dependency))),
+            .chain(edges.iter().map(|edge| (edge.dependant, edge.dependency))),
     );
+    let expected: Vec<u64> = nodes.iter().map(|node| node.expected).collect();
+    let chains = graph.chains(&expected);
+    let delays: Vec<u64> = graph
+        .costs(&expected)
+        .into_iter()
+        .map(|cost| policy::delay(cost.seconds, cost.jobs))
+        .collect();
 
     let mut jobs: Vec<PlannedJob> = batch
         .iter()
-        .zip(&nodes)
-        .zip(&chains)
-        .map(|((_, node), &chain)| PlannedJob {
-            broken: Vec::new(),
-            expected: node.expected,
-            chain,
+        .enumerate()
+        .map(|(index, request)| PlannedJob {
+            request: request_fields(request),
+            expected: nodes[index].expected,
+            chain: chains[index],
+            delay: delays[index],
             deps: BTreeMap::new(),
+            broken: Vec::new(),
         })
         .collect();
     let mut extra = Vec::new();
@@ -145,200 +192,125 @@ pub fn plan(batch: &[JobRequest], live: &[LiveJob], expected: impl Fn(&str) -> O
             }
         }
     }
-    let grown = nodes.iter().zip(&chains).filter_map(|(node, &chain)| {
-        let job = node.live?;
-        (job.chain != chain).then(|| (job.id.to_string(), chain))
-    });
-    Plan {
+    let mut broken = Vec::with_capacity(cut.len());
+    for edge in cut {
+        let dependency = nodes[edge.dependency].request.pkgbase.clone();
+        if let Some(job) = jobs.get_mut(edge.dependant) {
+            job.broken.push(dependency.clone());
+        }
+        broken.push(BrokenEdge {
+            dependant: nodes[edge.dependant].request.pkgbase.clone(),
+            dependency,
+            names: edge.names.into_iter().map(ToOwned::to_owned).collect(),
+            kind: edge.kind,
+        });
+    }
+    let mut plan = Plan {
         jobs,
         extra,
-        chains: grown.collect(),
+        chains: BTreeMap::new(),
+        delays: BTreeMap::new(),
         broken,
-    }
-}
-
-/// Edges that exist already, edges to add, and edges left out.
-fn wire(
-    nodes: &[Node],
-    batch: usize,
-    replaced: impl Iterator<Item = (JobId, usize)>,
-) -> (Vec<(usize, usize)>, Vec<Edge>, Vec<BrokenEdge>) {
-    let by_id: HashMap<JobId, usize> = nodes
-        .iter()
-        .enumerate()
-        .filter_map(|(index, node)| Some((node.live?.id, index)))
-        .chain(replaced)
-        .collect();
-    let mut kept = Vec::new();
+    };
     for (index, node) in nodes.iter().enumerate() {
-        let waits_for = node.live.map_or(&[][..], |job| &job.waits_for);
-        kept.extend(waits_for.iter().filter_map(|id| Some((index, *by_id.get(id)?))));
+        let Some(job) = node.live else { continue };
+        if job.chain != chains[index] {
+            plan.chains.insert(job.id.to_string(), chains[index]);
+        }
+        if job.delay != delays[index] {
+            plan.delays.insert(job.id.to_string(), delays[index]);
+        }
     }
+    plan
+}
 
-    let providers = Providers::of(nodes);
+/// The packages of `batch` that need each other, directly or through others, by name.
+///
+/// Only of these the reason of each need matters to [`plan`]; of all others it may stay unknown.
+#[must_use]
+pub fn cyclic(batch: &[JobRequest]) -> Vec<Pkgbase> {
+    let nodes: Vec<Node> = batch
+        .iter()
+        .map(|request| Node {
+            request,
+            live: None,
+            open: true,
+            expected: 0,
+        })
+        .collect();
+    let edges = wanted_edges(&nodes, batch.len());
+    let mut members: Vec<Pkgbase> = cycles::members(nodes.len(), &edges)
+        .into_iter()
+        .map(|index| batch[index].pkgbase.clone())
+        .collect();
+    members.sort();
+    members.dedup();
+    members
+}
+
+/// The edges that the needs ask for and that touch one of the first `batch` nodes, by dependant.
+fn wanted_edges<'a>(nodes: &[Node<'a>], batch: usize) -> Vec<Edge<'a>> {
+    let providers = Providers::of(nodes, batch);
     let mut edges = Vec::new();
-    for (dependant, node) in nodes.iter().enumerate() {
-        if node.live.is_some_and(|job| !job.state.is_queued()) {
-            continue;
-        }
-        let mut needed: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for Need { name, .. } in &node.request.needs {
-            match providers.find(&node.request.target, name) {
-                Some(dependency) if dependency != dependant && (dependant < batch || dependency < batch) => {
-                    needed.entry(dependency).or_default().push(name.clone());
-                }
-                _ => {}
-            }
-        }
-        edges.extend(needed.into_iter().map(|(dependency, names)| Edge {
-            dependant,
-            dependency,
-            names,
-        }));
-    }
-    let (edges, broken) = without_cycles(nodes, &kept, edges);
-    (kept, edges, broken)
-}
-
-struct Providers<'a>(HashMap<&'a Target, HashMap<&'a str, usize>>);
-
-impl<'a> Providers<'a> {
-    fn of(nodes: &'a [Node]) -> Self {
-        let mut by_pkgbase: Vec<usize> = (0..nodes.len()).collect();
-        by_pkgbase.sort_by_key(|&index| &nodes[index].request.pkgbase);
-        let mut targets: HashMap<&Target, HashMap<&str, usize>> = HashMap::new();
-        for index in by_pkgbase {
-            let request = nodes[index].request;
-            let names = targets.entry(&request.target).or_default();
-            for name in &request.names {
-                names.entry(name).or_insert(index);
-            }
-        }
-        // A package's own pkgbase wins over whoever merely provides the name.
-        for (index, node) in nodes.iter().enumerate() {
-            let names = targets.entry(&node.request.target).or_default();
-            names.insert(node.request.pkgbase.as_str(), index);
-        }
-        Self(targets)
-    }
-
-    fn find(&self, target: &Target, name: &str) -> Option<usize> {
-        self.0.get(target)?.get(name).copied()
-    }
-}
-
-/// Leaves out those of the `new` edges that would close a cycle, the last ones by name first.
-fn without_cycles(nodes: &[Node], kept: &[(usize, usize)], new: Vec<Edge>) -> (Vec<Edge>, Vec<BrokenEdge>) {
-    let mut dependencies = vec![Vec::new(); nodes.len()];
-    for &(dependant, dependency) in kept {
-        dependencies[dependant].push(dependency);
-    }
-    for edge in &new {
-        dependencies[edge.dependant].push(edge.dependency);
-    }
-    let component = components(&dependencies);
-    let inside = |dependant: usize, dependency: usize| component[dependant] == component[dependency];
-
-    // Only edges inside one strongly connected component can be part of a cycle: add these one by one.
-    let mut within = vec![Vec::new(); nodes.len()];
-    for &(dependant, dependency) in kept.iter().filter(|(a, b)| inside(*a, *b)) {
-        within[dependant].push(dependency);
-    }
-    let mut edges = Vec::new();
-    let mut broken = Vec::new();
-    for edge in new {
-        if !inside(edge.dependant, edge.dependency) {
-            edges.push(edge);
-        } else if reaches(&within, edge.dependency, edge.dependant) {
-            broken.push(BrokenEdge {
-                dependant: nodes[edge.dependant].request.pkgbase.clone(),
-                dependency: nodes[edge.dependency].request.pkgbase.clone(),
-            });
-        } else {
-            within[edge.dependant].push(edge.dependency);
-            edges.push(edge);
-        }
-    }
-    (edges, broken)
-}
-
-fn reaches(graph: &[Vec<usize>], from: usize, to: usize) -> bool {
-    let mut seen = HashSet::from([from]);
-    let mut open = vec![from];
-    while let Some(node) = open.pop() {
-        if node == to {
-            return true;
-        }
-        open.extend(graph[node].iter().copied().filter(|next| seen.insert(*next)));
-    }
-    false
-}
-
-/// The strongly connected component of every node (Tarjan 1972, with an explicit stack).
-fn components(graph: &[Vec<usize>]) -> Vec<usize> {
-    const UNSEEN: usize = usize::MAX;
-    let mut index = vec![UNSEEN; graph.len()];
-    let mut low = vec![0; graph.len()];
-    let mut component = vec![UNSEEN; graph.len()];
-    let (mut next, mut found) = (0, 0);
-    let mut path = Vec::new();
-    for root in 0..graph.len() {
-        if index[root] != UNSEEN {
-            continue;
-        }
-        let mut calls = vec![(root, 0)];
-        while let Some(&mut (node, ref mut edge)) = calls.last_mut() {
-            if *edge == 0 {
-                index[node] = next;
-                low[node] = next;
-                next += 1;
-                path.push(node);
-            }
-            if let Some(&child) = graph[node].get(*edge) {
-                *edge += 1;
-                if index[child] == UNSEEN {
-                    calls.push((child, 0));
-                } else if component[child] == UNSEEN {
-                    low[node] = low[node].min(index[child]);
-                }
+    for (dependant, node) in nodes.iter().enumerate().filter(|(_, node)| node.open) {
+        let mut needed: BTreeMap<usize, Edge> = BTreeMap::new();
+        for Need { name, kind } in &node.request.needs {
+            let Some(dependency) = providers.find(&node.request.target, name) else {
+                continue;
+            };
+            if dependency == dependant || (dependant >= batch && dependency >= batch) {
                 continue;
             }
-            calls.pop();
-            if let Some(&(parent, _)) = calls.last() {
-                low[parent] = low[parent].min(low[node]);
-            }
-            if low[node] == index[node] {
-                while let Some(member) = path.pop() {
-                    component[member] = found;
-                    if member == node {
-                        break;
-                    }
-                }
-                found += 1;
-            }
+            let edge = needed.entry(dependency).or_insert_with(|| Edge {
+                dependant,
+                dependency,
+                names: Vec::new(),
+                kind: *kind,
+            });
+            edge.names.push(name);
+            edge.kind = edge.kind.max(*kind);
         }
+        edges.extend(needed.into_values());
     }
-    component
+    edges
 }
 
-/// Expected seconds of the longest chain that starts with each node, its own build included.
-fn chains(nodes: &[Node], edges: impl Iterator<Item = (usize, usize)>) -> Vec<u64> {
-    let mut dependencies = vec![Vec::new(); nodes.len()];
-    let mut dependants = vec![0_usize; nodes.len()];
-    for (dependant, dependency) in edges {
-        dependencies[dependant].push(dependency);
-        dependants[dependency] += 1;
-    }
-    let mut chain: Vec<u64> = nodes.iter().map(|node| node.expected).collect();
-    let mut open: Vec<usize> = (0..nodes.len()).filter(|&node| dependants[node] == 0).collect();
-    while let Some(node) = open.pop() {
-        for &dependency in &dependencies[node] {
-            chain[dependency] = chain[dependency].max(nodes[dependency].expected + chain[node]);
-            dependants[dependency] -= 1;
-            if dependants[dependency] == 0 {
-                open.push(dependency);
-            }
-        }
-    }
-    chain
+/// The request as hash fields.
+fn request_fields(request: &JobRequest) -> BTreeMap<&'static str, String> {
+    let mut fields = BTreeMap::from([
+        ("key", request.key()),
+        ("target", request.target.to_string()),
+        ("source", request.source.to_string()),
+        ("pkgbase", request.pkgbase.to_string()),
+        ("class", request.class.to_string()),
+        ("names", request.names.join(" ")),
+        ("needs", words(&request.needs)),
+    ]);
+    let optional = [
+        (
+            "build_commit",
+            request.build_commit.as_ref().map(ToString::to_string),
+        ),
+        ("status_commit", request.status_commit.clone()),
+        ("arch_mirror", request.arch_mirror.clone()),
+        ("rebuild", request.rebuild.then(|| "1".to_owned())),
+    ];
+    fields.extend(
+        optional
+            .into_iter()
+            .filter_map(|(field, value)| Some((field, value?))),
+    );
+    fields
+}
+
+fn as_words<S: Serializer>(items: &[Pkgbase], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&words(items))
+}
+
+fn words(items: &[impl ToString]) -> String {
+    items
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
