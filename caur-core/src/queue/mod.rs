@@ -20,6 +20,7 @@ mod read;
 mod record;
 mod rules;
 mod scripts;
+pub mod simulate;
 mod submit;
 mod sweep;
 #[cfg(test)]
