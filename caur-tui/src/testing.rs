@@ -42,6 +42,8 @@ pub fn job(id: u64, pkgbase: &str, state: JobState) -> Job {
         priority: 0,
         expected: 120,
         chain: 300,
+        delay: 0,
+        ready_at: None,
         built_commit: None,
         packages: Vec::new(),
         since: NOW - 90_000 + id,

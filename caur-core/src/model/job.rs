@@ -314,6 +314,10 @@ pub struct Job {
     pub expected: u64,
     /// Expected seconds of the longest chain of jobs that starts with it.
     pub chain: u64,
+    /// Seconds by which jobs that became ready later may be started before it.
+    pub delay: u64,
+    /// Milliseconds since 1970 at which it first became ready, while it is in the queue.
+    pub ready_at: Option<u64>,
     /// The commit that was built.
     pub built_commit: Option<CommitId>,
     /// Files that were published.

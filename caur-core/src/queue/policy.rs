@@ -1,4 +1,4 @@
-//! Which ready job a builder takes: the rule that `scripts/claim.lua` follows, as a pure function.
+//! Which ready job a builder takes: the rule that `scripts/take.lua` follows, as a pure function.
 //!
 //! Ready jobs stand in groups, one per class number and one per builder that jobs name. Every group has two orders:
 //! by the chain behind a job ([`chain_key`]), and by when it became ready and how long it may be overtaken
@@ -71,6 +71,14 @@ pub fn chain_of(key: f64) -> f64 {
 #[must_use]
 pub fn short_key(priority: i32, ready_ms: u64, delay: u64) -> f64 {
     (ready_ms / 1000 + delay) as f64 - f64::from(priority) * SHORT_STEP
+}
+
+/// The numbers above, as the scripts take them.
+pub(super) fn lua_constants() -> String {
+    format!(
+        "local CHAIN_STEP, SHORT_STEP, SLACK, URGENT, NORMAL_SPEED = \
+         {CHAIN_STEP:e}, {SHORT_STEP:e}, {SLACK}, {URGENT}, {NORMAL_SPEED}"
+    )
 }
 
 /// A ready job as a claim sees it.

@@ -133,10 +133,10 @@ impl Queue {
             .map(|job| LiveJob {
                 id: job.id,
                 state: job.state,
-                released: false,
+                released: job.released,
                 expected: job.expected,
                 chain: job.chain,
-                released: job.released,
+                delay: job.delay,
                 waits_for: job.waits_for,
                 request: job.request,
             })

@@ -67,6 +67,8 @@ pub(super) fn parse(id: JobId, record: Record) -> Result<Option<Job>, QueueError
         priority: state.optional("priority")?.unwrap_or(0),
         expected: state.required("expected")?,
         chain: state.optional("chain")?.unwrap_or(0),
+        delay: state.optional("delay")?.unwrap_or(0),
+        ready_at: state.optional("ready_at")?,
         built_commit: state.optional("built_commit")?,
         packages: state.words("packages", '\n'),
         since: state.required("since")?,

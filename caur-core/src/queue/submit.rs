@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::plan::{self, LiveJob, Plan};
 use super::record::StoredRequest;
 use super::{Asker, BrokenEdge, Queue, QueueError, keys, scripts};
-use crate::model::{Job, JobId, JobRequest};
+use crate::model::{Job, JobId, JobRequest, Pkgbase};
 
 /// How often a plan is made anew because the graph changed meanwhile.
 const TRIES: u32 = 20;
@@ -52,6 +52,7 @@ struct Wire<'a> {
     jobs: Vec<WireJob<'a>>,
     extra: &'a [(String, usize, String)],
     chains: &'a BTreeMap<String, u64>,
+    delays: &'a BTreeMap<String, u64>,
 }
 
 #[derive(Serialize)]
@@ -62,6 +63,7 @@ struct WireJob<'a> {
     request: String,
     expected: u64,
     chain: u64,
+    delay: u64,
     deps: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     broken: String,
@@ -83,8 +85,9 @@ impl<'a> Wire<'a> {
                 request: serde_json::to_string(&stored).expect("a request is plain data"),
                 expected: planned.expected,
                 chain: planned.chain,
+                delay: planned.delay,
                 deps: &planned.deps,
-                broken: planned.broken.join(" "),
+                broken: words(&planned.broken),
                 id: again.map(|id| id.to_string()),
             }
         });
@@ -92,6 +95,7 @@ impl<'a> Wire<'a> {
             jobs: jobs.collect(),
             extra: &plan.extra,
             chains: &plan.chains,
+            delays: &plan.delays,
         }
     }
 }
@@ -165,6 +169,10 @@ impl Queue {
         }
         Err(QueueError::Contended(TRIES))
     }
+}
+
+fn words(names: &[Pkgbase]) -> String {
+    names.iter().map(Pkgbase::as_str).collect::<Vec<_>>().join(" ")
 }
 
 fn last_of_each(batch: Vec<JobRequest>) -> Vec<JobRequest> {

@@ -318,6 +318,8 @@ fn new_job(id: JobId, pkgbase: &str, now: u64) -> Result<Job, IdError> {
         priority: 0,
         expected: 0,
         chain: 0,
+        delay: 0,
+        ready_at: None,
         built_commit: None,
         packages: Vec::new(),
         since: now,

@@ -10,7 +10,7 @@ mod weight;
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use self::providers::Providers;
 use super::policy;
@@ -41,7 +41,7 @@ pub struct LiveJob {
 }
 
 /// What the `submit` script commits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The jobs of the batch, in its order.
     pub jobs: Vec<PlannedJob>,
@@ -52,15 +52,12 @@ pub struct Plan {
     /// Jobs of the queue whose delay changed, in seconds.
     pub delays: BTreeMap<String, u64>,
     /// Edges that were left out because they would close a cycle.
-    #[serde(skip)]
     pub broken: Vec<BrokenEdge>,
 }
 
 /// One job of a batch with its place in the graph.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedJob {
-    /// Fields of the request as they are stored.
-    pub request: BTreeMap<&'static str, String>,
     /// Expected seconds of its own build.
     pub expected: u64,
     /// Expected seconds of the chain that it starts.
@@ -69,8 +66,7 @@ pub struct PlannedJob {
     pub delay: u64,
     /// What it waits for: `#INDEX` in this batch from 1, or a queued job; with the names it needs of it.
     pub deps: BTreeMap<String, String>,
-    /// What it needs and does not wait for, because they need each other; as text separated by spaces.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_words")]
+    /// What it needs and does not wait for, because they need each other.
     pub broken: Vec<Pkgbase>,
 }
 
@@ -166,11 +162,8 @@ pub fn plan(batch: &[JobRequest], live: &[LiveJob], expected: impl Fn(&str) -> O
         .map(|cost| policy::delay(cost.seconds, cost.jobs))
         .collect();
 
-    let mut jobs: Vec<PlannedJob> = batch
-        .iter()
-        .enumerate()
-        .map(|(index, request)| PlannedJob {
-            request: request_fields(request),
+    let mut jobs: Vec<PlannedJob> = (0..batch.len())
+        .map(|index| PlannedJob {
             expected: nodes[index].expected,
             chain: chains[index],
             delay: delays[index],
@@ -273,44 +266,4 @@ fn wanted_edges<'a>(nodes: &[Node<'a>], batch: usize) -> Vec<Edge<'a>> {
         edges.extend(needed.into_values());
     }
     edges
-}
-
-/// The request as hash fields.
-fn request_fields(request: &JobRequest) -> BTreeMap<&'static str, String> {
-    let mut fields = BTreeMap::from([
-        ("key", request.key()),
-        ("target", request.target.to_string()),
-        ("source", request.source.to_string()),
-        ("pkgbase", request.pkgbase.to_string()),
-        ("class", request.class.to_string()),
-        ("names", request.names.join(" ")),
-        ("needs", words(&request.needs)),
-    ]);
-    let optional = [
-        (
-            "build_commit",
-            request.build_commit.as_ref().map(ToString::to_string),
-        ),
-        ("status_commit", request.status_commit.clone()),
-        ("arch_mirror", request.arch_mirror.clone()),
-        ("rebuild", request.rebuild.then(|| "1".to_owned())),
-    ];
-    fields.extend(
-        optional
-            .into_iter()
-            .filter_map(|(field, value)| Some((field, value?))),
-    );
-    fields
-}
-
-fn as_words<S: Serializer>(items: &[Pkgbase], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&words(items))
-}
-
-fn words(items: &[impl ToString]) -> String {
-    items
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(" ")
 }

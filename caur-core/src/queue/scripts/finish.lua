@@ -9,21 +9,31 @@ local FAILS = {
   ['out-of-memory'] = 'out-of-memory', canceled = 'canceled',
 }
 
+-- How fast a builder is, in thousandths, from what builds took that were not too short to tell.
+local function learn_speed(name, expected, seconds, known)
+  if not known or expected < 30 then return end
+  local ratio = math.min(4, math.max(0.25, expected / math.max(1, seconds))) * NORMAL_SPEED
+  local old = tonumber(redis.call('HGET', K.speeds, name) or NORMAL_SPEED)
+  redis.call('HSET', K.speeds, name, text(old * 0.9 + ratio * 0.1))
+end
+
 local function finish()
   local token = check_token(id, attempt, nonce, 'building')
   if token ~= 'current' then return token end
   redis.call('HSET', job_key(id), 'done', attempt .. ' ' .. nonce)
   if ARGV[6] ~= '' then redis.call('HSET', job_key(id), 'built_commit', ARGV[6]) end
 
-  local about = job(id, 'builder', 'key')
+  local about = job(id, 'builder', 'key', 'expected')
   local cancel = cancel_of(id)
   if outcome ~= 'infrastructure' then redis.call('HDEL', K.failures, about[1]) end
   if cancel then
     finalize(id, 'building', 'canceled', cancel)
   elseif outcome == 'built' then
     local seconds = tonumber(ARGV[8])
-    local learned = tonumber(redis.call('HGET', K.durations, about[2]) or ARGV[8])
-    redis.call('HSET', K.durations, about[2], text(math.max(1, math.floor(learned * 0.7 + seconds * 0.3 + 0.5))))
+    local learned = tonumber(redis.call('HGET', K.durations, about[2]) or '')
+    local now = learned and learned * 0.7 + seconds * 0.3 or seconds
+    redis.call('HSET', K.durations, about[2], text(math.max(1, math.floor(now + 0.5))))
+    learn_speed(about[1], tonumber(about[3]), seconds, learned)
     local target = target_of(about[2])
     redis.call('ZREM', K.leases, id)
     leave_work(id)

@@ -1,14 +1,19 @@
 -- The builders that are there, and what each may do.
 
--- Slots per class and per name, of builders that live, take jobs and speak the farm's protocol.
+-- What the builders that live, take jobs and speak the farm's protocol can do: the speeds of all slots together per
+-- class and per name, and below `f` and the class the speed of the fastest.
 local function recount()
   local slots = {}
   local function add(group, count) slots[group] = (slots[group] or 0) + count end
   for _, instance in ipairs(redis.call('ZRANGEBYSCORE', K.online, text(NOW - BUILDER_GONE_MS), '+inf')) do
-    local about = redis.call('HMGET', builder_key(instance), 'name', 'class', 'slots', 'draining', 'protocol')
+    local about = redis.call('HMGET', builder_key(instance), 'name', 'class', 'slots', 'draining', 'protocol', 'speed')
     if about[1] and not about[4] and about[5] == PROTOCOL and redis.call('HEXISTS', K.modes, about[1]) == 0 then
-      if about[2] ~= '' then add(about[2], tonumber(about[3])) end
-      add('@' .. about[1], tonumber(about[3]))
+      local speed = tonumber(about[6] or NORMAL_SPEED)
+      if about[2] ~= '' then
+        add(about[2], tonumber(about[3]) * speed)
+        slots['f' .. about[2]] = math.max(slots['f' .. about[2]] or 0, speed)
+      end
+      add('@' .. about[1], tonumber(about[3]) * speed)
     end
   end
   redis.call('DEL', K.capacity)

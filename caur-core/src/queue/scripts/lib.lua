@@ -33,6 +33,7 @@ local K = {
   failures = '{caur}:build:failures',
   names = '{caur}:build:names',
   online = '{caur}:build:online',
+  speeds = '{caur}:build:speeds',
   log_heads = '{caur}:build:log-heads',
   log_live = '{caur}:build:log-live',
   log_kept = '{caur}:build:log-kept',
@@ -166,13 +167,14 @@ local function chain_set(group) return '{caur}:q:ready:' .. group .. ':chain' en
 local function short_set(group) return '{caur}:q:ready:' .. group .. ':short' end
 
 local function ready_add(id)
-  local about = job(id, 'class', 'chain', 'expected', 'priority', 'ready_at')
+  local about = job(id, 'class', 'chain', 'delay', 'priority', 'ready_at')
   local group, numbered = group_of(about[1])
   local priority = tonumber(about[4] or '0')
-  local ready_at = tonumber(about[5] or NOW)
-  redis.call('ZADD', chain_set(group), text(-(priority * PRIORITY_CHAIN + tonumber(about[2]))), id)
-  redis.call('ZADD', short_set(group),
-    text(-priority * PRIORITY_SHORT + ready_at + math.min(AGING * tonumber(about[3]), AGING_CAP)), id)
+  -- As policy::chain_key and policy::short_key.
+  local chain = math.min(tonumber(about[2]), CHAIN_STEP - 1)
+  redis.call('ZADD', chain_set(group), text(-(priority * CHAIN_STEP + chain)), id)
+  local key = math.floor(tonumber(about[5]) / 1000) + tonumber(about[3] or '0')
+  redis.call('ZADD', short_set(group), text(key - priority * SHORT_STEP), id)
   if numbered then redis.call('ZADD', K.classes, group, group) end
   wake(K.wake, 'ready', group)
 end
@@ -316,7 +318,7 @@ local function finalize(id, state, final, reason, by)
   if state == 'uploaded' then redis.call('ZREM', uploads_key(target_of(key)), id) end
   if QUEUED[state] then remove_edges(id) else end_log(id, final, reason) end
   enter(id, final, reason, by, { 'finished', text(NOW) })
-  redis.call('HDEL', job_key(id), 'phase', 'cancel', 'nonce', 'avoid', 'avoid_until', 'lost', 'ready_at', 'chain',
+  redis.call('HDEL', job_key(id), 'phase', 'cancel', 'nonce', 'avoid', 'avoid_until', 'lost', 'ready_at', 'chain', 'delay',
     'priority', 'infrastructure', 'publish_attempts', 'released', 'instance')
   redis.call('HDEL', long_key(id), 'cancel')
   if not QUEUED[state] then redis.call('UNLINK', result_key(id)) end

@@ -1,9 +1,9 @@
 -- Commits a plan. ARGV: graph version it was made on, plan as JSON, who asks, why.
 -- Returns {'conflict'} when the graph changed since, {'no', why not}, or {'ok', then id and disposition of every job}.
 -- Plan: jobs = [{key, class, request as JSON, expected, chain, deps = {"#index" or id: names}, broken = names,
---                id = a final job that is to be built again}],
+--                delay, id = a final job that is to be built again}],
 --       extra = [[id of a queued job, index of the job that it now waits for, names]],
---       chains = {id of a queued job: its new chain}
+--       chains = {id of a queued job: its new chain}, delays = {likewise}
 local version = redis.call('GET', K.graph) or '0'
 if version ~= ARGV[1] then return { 'conflict' } end
 
@@ -57,7 +57,8 @@ for index, new in ipairs(plan.jobs) do
   join_work(id, new.class, new.expected)
   redis.call('HSET', K.live, key, id)
   redis.call('ZADD', K.active, id, id)
-  local fields = { 'key', key, 'class', new.class, 'expected', text(new.expected), 'chain', text(new.chain) }
+  local fields = { 'key', key, 'class', new.class, 'expected', text(new.expected), 'chain', text(new.chain),
+    'delay', text(new.delay) }
   if new.broken then put_long(id, 'broken', new.broken) else redis.call('HDEL', job_key(id), 'broken') end
   if disposition == 'replaced' then
     redis.call('HDEL', job_key(id), 'avoid', 'avoid_until', 'lost', 'infrastructure', 'released')
@@ -117,11 +118,13 @@ for _, edge in ipairs(plan.extra) do
   end
 end
 
-for id, chain in pairs(plan.chains) do
-  local state = state_of(id)
-  if QUEUED[state] then
-    redis.call('HSET', job_key(id), 'chain', text(chain))
-    if state == 'ready' then touched[id] = state end
+for field, values in pairs({ chain = plan.chains, delay = plan.delays }) do
+  for id, value in pairs(values) do
+    local state = state_of(id)
+    if QUEUED[state] then
+      redis.call('HSET', job_key(id), field, text(value))
+      if state == 'ready' then touched[id] = state end
+    end
   end
 end
 

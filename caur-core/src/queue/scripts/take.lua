@@ -1,4 +1,4 @@
--- How a builder gets a job. The order is that of queue/policy.rs; a test holds the two to each other.
+-- How a builder gets a job. The order is that of queue/policy.rs; queue/tests/order.rs holds the two to each other.
 
 -- Jobs that are looked at for one that does not avoid this builder.
 local LOOKED_AT = 16
@@ -10,7 +10,8 @@ local function avoids(id, name)
     and redis.call('ZCOUNT', K.online, text(NOW - BUILDER_GONE_MS), '+inf') > 1
 end
 
-local function first(set, name)
+-- The first job of a sorted set that does not avoid this builder, and its score.
+local function head(set, name)
   local found = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
   if not found[1] or not avoids(found[1], name) then return found[1], tonumber(found[2]) end
   found = redis.call('ZRANGE', set, 1, LOOKED_AT - 1, 'WITHSCORES')
@@ -19,33 +20,101 @@ local function first(set, name)
   end
 end
 
-local function best(groups, set_of, name)
-  local id, score
-  for _, group in ipairs(groups) do
-    local candidate, value = first(set_of(group), name)
-    if candidate and (not score or value < score or (value == score and candidate < id)) then
-      id, score = candidate, value
-    end
-  end
-  return id, score
+local function hash(key)
+  local flat, fields = redis.call('HGETALL', key), {}
+  for i = 1, #flat, 2 do fields[flat[i]] = tonumber(flat[i + 1]) end
+  return fields
 end
 
-local function choose(name, class)
-  local groups = { '@' .. name }
-  if class then
-    for _, number in ipairs(redis.call('ZRANGEBYSCORE', K.classes, '-inf', class)) do groups[#groups + 1] = number end
+local function seconds(work, capacity) return work * NORMAL_SPEED / capacity end
+
+-- Line by line what policy::choose does. Indices count the classes that the builder takes; the one behind them
+-- stands for the jobs that name it.
+local function choose(name, class, speed)
+  local ready = { ['@' .. name] = true }
+  for _, group in ipairs(redis.call('ZRANGEBYSCORE', K.classes, '-inf', class or '(0')) do ready[group] = true end
+
+  local heads = {}
+  local function head_of(group, set_of)
+    if not ready[group] then return nil end
+    local set = set_of(group)
+    if not heads[set] then heads[set] = { head(set, name) } end
+    return heads[set][1], heads[set][2]
   end
-  local id, score = best(groups, chain_set, name)
-  if not id then return nil end
-  local work, slots = 0, 0
-  local held = redis.call('HVALS', K.work)
-  for _, seconds in ipairs(held) do work = work + tonumber(seconds) end
-  local capacity = redis.call('HGETALL', K.capacity)
-  for i = 1, #capacity, 2 do
-    if string.sub(capacity[i], 1, 1) ~= '@' then slots = slots + tonumber(capacity[i + 1]) end
+
+  local work, capacity = hash(K.work), hash(K.capacity)
+  local own_work, own_capacity = work['@' .. name] or 0, math.max(capacity['@' .. name] or 0, speed)
+  local numbers, seen = {}, {}
+  for _, groups in ipairs({ work, capacity, ready }) do
+    for group in pairs(groups) do
+      if not seen[group] and string.find(group, '^%d') then
+        seen[group] = true
+        numbers[#numbers + 1] = tonumber(group)
+      end
+    end
   end
-  if -score < work / math.max(1, slots) / 2 then id = best(groups, short_set, name) or id end
-  return id
+  table.sort(numbers)
+  local taken, levels, level = 0, {}, { work = 0, capacity = 0, fastest = 0 }
+  for i = #numbers, 1, -1 do
+    local group = text(numbers[i])
+    level = {
+      group = group, own_work = work[group] or 0, work = level.work + (work[group] or 0),
+      capacity = level.capacity + (capacity[group] or 0), fastest = math.max(level.fastest, capacity['f' .. group] or 0),
+    }
+    levels[i] = level
+    if class and numbers[i] <= class then taken = math.max(taken, i) end
+  end
+
+  local function first(from, set_of)
+    local id, key, index
+    for i = from, taken + 1 do
+      local candidate, score = head_of(i <= taken and levels[i].group or '@' .. name, set_of)
+      if candidate and (not id or score < key or (score == key and candidate < id)) then
+        id, key, index = candidate, score, i
+      end
+    end
+    return id, key, index
+  end
+
+  local first_id, first_key = first(1, short_set)
+  if not first_id then return nil end
+  local from, load = taken + 1, seconds(own_work, own_capacity)
+  for i = taken, 1, -1 do
+    local needed = seconds(levels[i].work + own_work, math.max(levels[i].capacity, speed))
+    if needed >= load then from, load = i, needed end
+  end
+  if not first(from, short_set) then from = 1 end
+  local chosen, chosen_key = first(from, short_set)
+
+  local function scarce()
+    local function slots(i) return math.max(levels[i].capacity, speed) end
+    if own_work > 0 and taken > 0 and slots(1) > own_capacity then return taken + 1 end
+    local highest = taken
+    while highest > 0 and levels[highest].own_work == 0 do highest = highest - 1 end
+    for i = 1, highest - 1 do
+      if slots(i) <= slots(highest) then return i end
+    end
+    return math.max(1, highest)
+  end
+  local function fastest(i) return math.max(speed, i <= taken and levels[i].fastest or 0) end
+  local function remaining(i, chain) return chain * NORMAL_SPEED / fastest(i) end
+
+  local id, key, index = first(math.max(from, scarce()), chain_set)
+  if id then
+    local chain = -key % CHAIN_STEP
+    if remaining(index, chain) >= load * URGENT then
+      local starts = speed >= fastest(index)
+      if not starts then
+        local expected = tonumber(job(id, 'expected')[1])
+        local _, longest, where = first(1, chain_set)
+        local alone = seconds(expected, speed) + remaining(index, chain - expected)
+        starts = alone <= math.max(load, remaining(where, -longest % CHAIN_STEP))
+      end
+      if starts then chosen, chosen_key = id, tonumber(redis.call('ZSCORE', short_set(group_of(job(id, 'class')[1])), id)) end
+    end
+  end
+  if chosen_key - first_key > SLACK then return first_id end
+  return chosen
 end
 
 local function hand_over(id, attempt)
@@ -54,7 +123,7 @@ end
 
 -- Gives `instance` one job for its slot, or says why not. Asking again with the same nonce gives the same job.
 local function take(instance, slot, nonce, lease)
-  local about = redis.call('HMGET', builder_key(instance), 'name', 'class', 'draining', 'protocol', 'claim:' .. slot)
+  local about = redis.call('HMGET', builder_key(instance), 'name', 'class', 'draining', 'protocol', 'claim:' .. slot, 'speed')
   local name = about[1]
   if not name then return { 'unknown' } end
   if about[4] ~= PROTOCOL then
@@ -73,7 +142,7 @@ local function take(instance, slot, nonce, lease)
   local reason = paused(name)
   if reason then return { 'paused', reason } end
 
-  local id = choose(name, tonumber(about[2]))
+  local id = choose(name, tonumber(about[2]), tonumber(about[6] or NORMAL_SPEED))
   if not id then return { 'none' } end
   local now = job(id, 'class', 'attempt')
   ready_remove(id, now[1])

@@ -5,6 +5,7 @@ mod fleet;
 mod lifecycle;
 mod migration;
 mod operate;
+mod order;
 mod planning;
 mod publishing;
 mod random;
