@@ -26,6 +26,7 @@ pub(super) const ONLINE: &str = "{caur}:build:online";
 pub(super) const PAUSE: &str = "{caur}:operate:pause";
 pub(super) const POLICY: &str = "{caur}:config:queue";
 pub(super) const SCHEMA: &str = "{caur}:config:schema";
+pub(super) const SPEEDS: &str = "{caur}:build:speeds";
 pub(super) const TRAIL: &str = "{caur}:operate:trail";
 pub(super) const UPLOAD_TARGETS: &str = "{caur}:q:upload-targets";
 pub(super) const WAKE: &str = "{caur}:q:wake";

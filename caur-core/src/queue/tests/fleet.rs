@@ -192,3 +192,35 @@ async fn why_a_job_waits() {
         }
     );
 }
+
+#[tokio::test]
+async fn every_job_that_can_be_built_has_an_expected_start_and_end() {
+    let farm = Fixture::new().await;
+    let ids = farm
+        .submit(vec![
+            request("lib", &[]),
+            request("app", &["lib"]),
+            classed("big", "7"),
+            request("held", &[]),
+        ])
+        .await;
+    farm.queue.hold(ids[3], TESTER).await.unwrap();
+    assert!(farm.queue.forecast().await.unwrap().is_empty(), "nobody is there");
+    farm.register("one", Some(2)).await;
+    let now = farm.queue.now().await.unwrap();
+    let spans = farm.queue.forecast().await.unwrap();
+    let (lib, app) = (spans[&ids[0]], spans[&ids[1]]);
+    let default = super::plan::DEFAULT_EXPECTED * 1000;
+    assert!(lib.start.abs_diff(now) < 10_000, "{lib:?} {now}");
+    assert_eq!((lib.end - lib.start, app.start), (default, lib.end));
+    assert_eq!(app.end - app.start, default);
+    assert!(!spans.contains_key(&ids[2]) && !spans.contains_key(&ids[3]));
+
+    let claim = farm.claim("one", 2).await.unwrap();
+    let started = farm.job(claim.job.id).await.started.unwrap();
+    let spans = farm.queue.forecast().await.unwrap();
+    assert_eq!(spans[&ids[0]].end, started + default);
+    farm.queue.pause(None, TESTER).await.unwrap();
+    let spans = farm.queue.forecast().await.unwrap();
+    assert!(spans.contains_key(&ids[0]) && !spans.contains_key(&ids[1]));
+}

@@ -78,7 +78,7 @@ impl Scene<'_> {
         self.command::<()>(&[&"SET", &keys::SCHEMA, &2]).await;
         for (number, machine) in machines.iter().enumerate() {
             let name = format!("b{number}");
-            self.command::<()>(&[&"HSET", &"{caur}:build:speeds", &name, &machine.speed])
+            self.command::<()>(&[&"HSET", &keys::SPEEDS, &name, &machine.speed])
                 .await;
             let report = BuilderReport {
                 slots: machine.slots,
