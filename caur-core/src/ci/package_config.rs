@@ -2,9 +2,12 @@
 //!
 //! Nothing in it is executed. A line that cannot be used is a warning and leaves its setting unset.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::model::BuildClass;
+
+const BUMP_KEY: &str = "CI_PACKAGE_BUMP";
 
 /// How CI and builders treat one package.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -133,7 +136,7 @@ impl PackageConfig {
     fn set(&mut self, key: &str, value: &str) -> Result<(), Refusal> {
         match key {
             "CI_PKGBUILD_SOURCE" => self.source = optional(value, source)?,
-            "CI_PACKAGE_BUMP" => self.bump = optional(value, |text| text.parse().map_err(Refusal::Value))?,
+            BUMP_KEY => self.bump = optional(value, |text| text.parse().map_err(Refusal::Value))?,
             "CI_FORCE_VCS" => self.force_vcs = flag(value)?,
             "CI_ON_TRIGGER" => self.on_trigger = (!value.is_empty()).then(|| value.to_owned()),
             "CI_MANAGE_AUR" => self.manage_aur = flag(value)?,
@@ -147,6 +150,30 @@ impl PackageConfig {
             _ => return Err(Refusal::Key),
         }
         Ok(())
+    }
+}
+
+impl PackageBump {
+    /// A file's bytes with this bump in the place of any other; all other lines stay.
+    #[must_use]
+    pub fn put_into(&self, config: &[u8]) -> Vec<u8> {
+        let mut text: Vec<u8> = config
+            .split_inclusive(|&byte| byte == b'\n')
+            .filter(|line| key(&String::from_utf8_lossy(line)) != Some(BUMP_KEY))
+            .flatten()
+            .copied()
+            .collect();
+        if text.last().is_some_and(|&last| last != b'\n') {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(format!("{BUMP_KEY}={self}\n").as_bytes());
+        text
+    }
+}
+
+impl fmt::Display for PackageBump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.version, self.bump)
     }
 }
 
@@ -178,6 +205,12 @@ impl FromStr for PackageBump {
 enum Refusal {
     Key,
     Value(&'static str),
+}
+
+/// The key of a whole line; none for a comment or what is no setting.
+fn key(line: &str) -> Option<&str> {
+    let (key, _) = line.split_once('=')?;
+    Some(exported(key.trim()))
 }
 
 /// The key of a line that a shell would read as well.
@@ -351,6 +384,30 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,80}|([A-Z_]{2,14}=[\"'a-z0-9:/.-]{0,9}\n){0,6}") {
             let _ = PackageConfig::parse(&text);
+        }
+    }
+
+    #[test]
+    fn a_bump_takes_the_place_of_any_other_and_leaves_the_rest() {
+        let bump: PackageBump = "1:1.0-1/2".parse().unwrap();
+        for (before, after) in [
+            (&b""[..], &b"CI_PACKAGE_BUMP=1:1.0-1/2\n"[..]),
+            (b"CI_PACKAGE_BUMP=1:1.0-1", b"CI_PACKAGE_BUMP=1:1.0-1/2\n"),
+            (
+                b"# CI_PACKAGE_BUMP=x\n\nCI_FORCE_VCS=true\r\n\xff\nlast",
+                b"# CI_PACKAGE_BUMP=x\n\nCI_FORCE_VCS=true\r\n\xff\nlast\nCI_PACKAGE_BUMP=1:1.0-1/2\n",
+            ),
+            (
+                b" export  CI_PACKAGE_BUMP='2-1'\nCI_PACKAGE_BUMP = 3-1\nCI_PACKAGE_BUMPS=4-1\n",
+                b"CI_PACKAGE_BUMPS=4-1\nCI_PACKAGE_BUMP=1:1.0-1/2\n",
+            ),
+        ] {
+            let text = bump.put_into(before);
+            assert_eq!(text, after, "{}", String::from_utf8_lossy(&text));
+            assert_eq!(
+                PackageConfig::parse(&String::from_utf8_lossy(&text)).bump,
+                Some(bump.clone())
+            );
         }
     }
 }
