@@ -21,7 +21,8 @@ use super::ownership::Ownership;
 use super::record::{Record, unix_millis};
 use super::source::{SourceCache, Wanted};
 use super::workspace::{Places, Results, Workspace};
-use super::{BuildError, BuildOrder, BuildReport, LabelledContainer, engine, folder, orphan, spec};
+use super::{BuildError, BuildOrder, BuildReport, LabelledContainer, engine, folder, orphan, rebuild, spec};
+use crate::ci::PackageBump;
 use crate::config::{BuilderSettings, ContainerSettings};
 use crate::model::{BuildOutcome, BuilderName, CommitId, LeaseToken, Phase, Pkgbase};
 
@@ -223,6 +224,9 @@ impl Attempt<'_> {
         let image_name = self.image_name();
         journal.line(&format!("image {image_name} is {image}")).await;
 
+        if request.rebuild {
+            self.ask_for_rebuild(&workspace).await?;
+        }
         let folder = workspace.pkgbuilds.own.join(request.pkgbase.as_str());
         let makepkg_limit = seconds(builder.settings.timeout).mul_f64(folder::extra_timeout(&folder));
         let job_limit = makepkg_limit.saturating_add(self.overhead());
@@ -305,6 +309,20 @@ impl Attempt<'_> {
             .await;
         let image = self.builder.images.ensure(self.image_name(), self.journal);
         self.within("getting the build image", image).await
+    }
+
+    async fn ask_for_rebuild(&self, workspace: &Workspace) -> Result<(), BuildError> {
+        let pkgbuilds = workspace.pkgbuilds.own.clone();
+        let (pkgbase, published) = (self.order.request.pkgbase.clone(), self.order.published.clone());
+        let asked = on_disk(move || rebuild::ask(&pkgbuilds, &pkgbase, &published)).await?;
+        let line = match asked {
+            Some(PackageBump { version, bump }) => {
+                format!("rebuild: version {version} is built as {version}.{bump}, any other as it is")
+            }
+            None => "rebuild: nothing of this package is published yet, so its version stays".to_owned(),
+        };
+        self.journal.line(&line).await;
+        Ok(())
     }
 
     async fn build(

@@ -1,5 +1,5 @@
-//! The two things that a builder itself has to know of a package folder before it builds: which packages
-//! come out of it, and how much more time it asks for.
+//! What a builder itself has to know of a package folder before it builds: which packages come out of it, in
+//! which version, and how much more time it asks for.
 //!
 //! The folder is the maintainers' and is read as data: bounded, without following links.
 
@@ -18,10 +18,18 @@ const MAX_EXTRA_TIMEOUT: f64 = 1000.0;
 
 /// The pkgnames that the `.SRCINFO` of `pkgbase` in `folder` states; none where it cannot be read.
 pub(super) fn pkgnames(folder: &Path, pkgbase: &Pkgbase) -> Vec<Pkgname> {
-    match read(&folder.join(".SRCINFO")) {
-        text if text.is_empty() => Vec::new(),
-        text => SrcInfo::parse(pkgbase, &text).pkgnames,
-    }
+    srcinfo(folder, pkgbase).map_or_else(Vec::new, |stated| stated.pkgnames)
+}
+
+/// The version that the `.SRCINFO` of `pkgbase` in `folder` states. A package whose sources tell its version may
+/// be built in another one.
+pub(super) fn version(folder: &Path, pkgbase: &Pkgbase) -> Option<String> {
+    srcinfo(folder, pkgbase)?.version
+}
+
+fn srcinfo(folder: &Path, pkgbase: &Pkgbase) -> Option<SrcInfo> {
+    let text = read(&folder.join(".SRCINFO"));
+    (!text.is_empty()).then(|| SrcInfo::parse(pkgbase, &text))
 }
 
 /// `BUILDER_EXTRA_TIMEOUT` of `folder/.CI/config`: by how much makepkg's time is multiplied.

@@ -21,6 +21,7 @@ mod journal;
 mod labels;
 mod orphan;
 mod ownership;
+mod rebuild;
 mod record;
 mod resources;
 mod source;
