@@ -127,6 +127,7 @@ join_pkgbuild() {
 
 # CI_PACKAGE_BUMP=[epoch:]pkgver-pkgrel[/N]. The comparison is written into the PKGBUILD itself,
 # because the version of a package with pkgver() is known only after makepkg has rewritten it.
+# A PKGBUILD may have a fraction in its pkgrel: makepkg allows one, so the larger one counts.
 bump_pkgrel() {
   local bump version count=1
   bump=$(config_value .CI/config CI_PACKAGE_BUMP)
@@ -141,15 +142,19 @@ bump_pkgrel() {
     warn "CI_PACKAGE_BUMP of $PKGBASE names '$version', whose pkgrel has a fraction already; makepkg allows one dot, no bump"
     return 0
   fi
-  if ((10#$count == 0)); then
+  count=$((10#$count))
+  if ((count == 0)); then
     return 0
   fi
+  [[ $version == *:* ]] || version=0:$version
   # shellcheck disable=SC2016  # expanded when makepkg reads it
   {
-    printf '\nif [[ "${epoch:+$epoch:}$pkgver-$pkgrel" == %q ]]; then\n' "$version"
-    printf '  pkgrel="$pkgrel.%d"\nfi\n' "$((10#$count))"
+    printf '\nif [[ "${epoch:-0}:$pkgver-${pkgrel%%%%.*}" == %q ]] \\\n' "$version"
+    printf '  && [[ $pkgrel != *.* || 10#${pkgrel#*.} -lt %d ]]; then\n' "$count"
+    printf '  pkgrel="${pkgrel%%%%.*}.%d"\nfi\n' "$count"
   } >>PKGBUILD
-  BUMPED_VERSION="$version.$((10#$count))"
+  # Versions of packages leave an epoch of 0 out.
+  BUMPED_VERSION="${version#0:}.$count"
 }
 
 # Notes whether the bump took effect, from the versions that were built.
@@ -158,7 +163,7 @@ note_bump() {
   [[ -n $BUMPED_VERSION ]] || return 0
   local version
   for version in "$@"; do
-    if [[ $version == "$BUMPED_VERSION" || $version == "0:$BUMPED_VERSION" ]]; then
+    if [[ $version == "$BUMPED_VERSION" ]]; then
       applied "pkgrel bump to $BUMPED_VERSION"
       return 0
     fi

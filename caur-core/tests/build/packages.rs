@@ -78,6 +78,9 @@ async fn a_rebuild_gets_the_next_free_pkgrel_of_what_is_published() {
         ("", Some("1.0-1"), "1.0-1.1"),
         ("", Some("1.0-1.1"), "1.0-1.2"),
         ("epoch=2\n", Some("2:1.0-1.9"), "2:1.0-1.10"),
+        ("epoch=0\n", Some("1.0-1"), "1.0-1.1"),
+        // The PKGBUILD has a fraction of its own.
+        ("pkgrel=1.1\n", Some("1.0-1.1"), "1.0-1.2"),
         // The sources tell the version.
         ("pkgver=0.9\npkgver() { echo 1.0; }\n", Some("1.0-1.1"), "1.0-1.2"),
         // The package moved on, and needs no bump.

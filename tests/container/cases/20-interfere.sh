@@ -45,6 +45,15 @@ case_22_bump() {
   build test-bump
   check "bump: of another version is left alone" same "$(outputs)" test-bump-2:1.0-1-x86_64.pkg.tar.zst
   check "bump: log says not applicable" log_says "==> [caur] Bump not applicable: it is for 1.0-1, built was 2:1.0-1"
+  package test-bump <<<$'epoch=0\npkgrel=1.2'
+  printf 'CI_PACKAGE_BUMP=1.0-1/3\n' >"$SOURCE/test-bump/.CI/config"
+  build test-bump
+  check "bump: the larger fraction of pkgrel counts, and an epoch of 0 does not" same "$(outputs)" test-bump-1.0-1.3-x86_64.pkg.tar.zst
+  check "bump: it is told" log_says "pkgrel bump to 1.0-1.3"
+  printf 'CI_PACKAGE_BUMP=1.0-1/2\n' >"$SOURCE/test-bump/.CI/config"
+  build test-bump
+  check "bump: a fraction is never lowered" same "$(outputs)" test-bump-1.0-1.2-x86_64.pkg.tar.zst
+  package test-bump <<<'epoch=2'
   printf 'CI_PACKAGE_BUMP=nonsense\n' >"$SOURCE/test-bump/.CI/config"
   build test-bump
   check "bump: nonsense is a warning" log_says "CI_PACKAGE_BUMP of test-bump is 'nonsense'"
