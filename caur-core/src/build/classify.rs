@@ -11,7 +11,7 @@ const STATUS_ALREADY_BUILT: i64 = 13;
 /// `timeout(1)` ended makepkg.
 const STATUS_TIMED_OUT: i64 = 124;
 /// Ended by SIGKILL.
-const STATUS_KILLED: i64 = 137;
+pub(super) const STATUS_KILLED: i64 = 137;
 /// Ended by SIGTERM.
 const STATUS_TERMINATED: i64 = 143;
 

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::BuildError;
-use super::classify::Ending;
+use super::classify::{Ending, STATUS_KILLED};
 use super::journal::Journal;
 use super::labels::Identity;
 
@@ -31,6 +31,9 @@ const CANCEL_GRACE: Duration = Duration::from_secs(1);
 const OVERDUE_GRACE: Duration = Duration::from_secs(10);
 /// How long the engine may take to act on a signal or a removal.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long after a kill the engine may take to hear that memory was the reason, and how often it is asked.
+const REASON_PATIENCE: Duration = Duration::from_secs(1);
+const REASON_POLL: Duration = Duration::from_millis(100);
 /// How long the log may lag behind a container that has ended.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -194,22 +197,31 @@ impl Run<'_> {
     /// The engine has to still know the container: one that was taken away also reports a status. It also
     /// knows how long the container ran; `watched` is what stands in for that.
     async fn exited(&self, id: &str, status: i64, watched: Duration) -> Ending {
-        let state = match self
-            .docker
-            .inspect_container(id, None::<InspectContainerOptions>)
-            .await
-        {
-            Ok(container) => container.state.unwrap_or_default(),
-            // Podman names states that the client does not know; the status came from the wait already.
-            Err(EngineError::JsonDataError { .. } | EngineError::JsonSerdeError { .. }) => {
-                ContainerState::default()
+        let started = Instant::now();
+        loop {
+            let state = match self
+                .docker
+                .inspect_container(id, None::<InspectContainerOptions>)
+                .await
+            {
+                Ok(container) => container.state.unwrap_or_default(),
+                // Podman names states that the client does not know; the status came from the wait already.
+                Err(EngineError::JsonDataError { .. } | EngineError::JsonSerdeError { .. }) => {
+                    ContainerState::default()
+                }
+                Err(error) => return Ending::Vanished(error.to_string()),
+            };
+            let out_of_memory = state.oom_killed.unwrap_or(false);
+            let past_limit = run_time(&state).unwrap_or(watched) >= self.makepkg_limit;
+            let explained = status != STATUS_KILLED || out_of_memory || past_limit;
+            if explained || started.elapsed() >= REASON_PATIENCE {
+                return Ending::Exited {
+                    status,
+                    out_of_memory,
+                    past_limit,
+                };
             }
-            Err(error) => return Ending::Vanished(error.to_string()),
-        };
-        Ending::Exited {
-            status,
-            out_of_memory: state.oom_killed.unwrap_or(false),
-            past_limit: run_time(&state).unwrap_or(watched) >= self.makepkg_limit,
+            tokio::time::sleep(REASON_POLL).await;
         }
     }
 
