@@ -147,13 +147,25 @@ impl Builder {
         self.ownership.twin()
     }
 
-    /// Removes the directories of one attempt, after its packages were uploaded or given up.
+    /// Removes the directories of one attempt and its container, where that is still there, after its packages
+    /// were uploaded or given up. Until then a later process can go on with it.
     ///
     /// # Errors
-    /// [`BuildError::File`] when something cannot be removed.
+    /// [`BuildError::Engine`] or [`BuildError::File`] when something cannot be removed; the rest is.
     pub async fn cleanup(&self, token: &LeaseToken) -> Result<(), BuildError> {
+        let container = self.remove_container(token).await;
         let (places, token) = (self.places.clone(), token.clone());
-        on_disk(move || places.remove(&token)).await
+        let directories = on_disk(move || places.remove(&token)).await;
+        container.and(directories)
+    }
+
+    async fn remove_container(&self, token: &LeaseToken) -> Result<(), BuildError> {
+        for found in self.containers().await? {
+            if found.token.as_ref() == Some(token) {
+                container::remove(&self.docker, &found.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The build containers of this builder and its shared directory, running or not, with the attempts that

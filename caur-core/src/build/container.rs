@@ -1,5 +1,5 @@
-//! Runs one build container from creation to removal, with all of its output, or goes on with one that an
-//! earlier process started.
+//! Runs one build container from creation to its end, with all of its output, or goes on with one that an earlier
+//! process started.
 
 use std::time::Duration;
 
@@ -51,18 +51,22 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Creates the container, runs it to its end and removes it, whatever happens in between.
+    /// Creates the container, runs it to its end and removes it, whatever happens in between. One that built
+    /// something stays: the engine remembers how it ended, so a process that dies before the packages are safe
+    /// loses nothing.
     ///
     /// # Errors
     /// [`BuildError::Engine`] when it could not be created or started.
     pub(super) async fn run(&self, body: &ContainerCreateBody) -> Result<Ending, BuildError> {
         let id = self.create(body).await?;
         let ending = self.start_and_wait(&id).await;
-        self.remove(&id).await;
+        if !ending.as_ref().is_ok_and(is_success) {
+            self.remove(&id).await;
+        }
         ending
     }
 
-    /// Goes on with a container that was started already and may have ended meanwhile, and removes it.
+    /// Goes on with a container that was started already and may have ended meanwhile; the rest is as above.
     pub(super) async fn resume(&self, id: &str, running: bool) -> Ending {
         let ending = if running {
             self.rejoin_and_wait(id).await
@@ -70,7 +74,9 @@ impl Run<'_> {
             // A connection to it would stay open until it is started again.
             self.watch(id).await
         };
-        self.remove(id).await;
+        if !is_success(&ending) {
+            self.remove(id).await;
+        }
         ending
     }
 
@@ -290,6 +296,10 @@ pub(super) async fn remove(docker: &Docker, id: &str) -> Result<(), BuildError> 
         }) => Ok(()),
         Err(error) => Err(BuildError::engine(format!("removing the container {id}"))(error)),
     }
+}
+
+fn is_success(ending: &Ending) -> bool {
+    matches!(ending, Ending::Exited { status: 0, .. })
 }
 
 /// How long the log of a container that ended so may take to be complete.

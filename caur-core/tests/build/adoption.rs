@@ -87,8 +87,8 @@ async fn a_running_build_is_gone_on_with_and_reported_as_a_whole() {
     );
     assert_eq!(std::fs::read(report.namcap.unwrap()).unwrap(), b"analysis\n");
     assert!(log.contains("went on\n==> [caur] built after "), "{log}");
-    assert!(!exists(&order.token).await);
     farm.builder.cleanup(&order.token).await.unwrap();
+    assert!(!exists(&order.token).await);
     assert!(!report.package_dir.exists());
 }
 
@@ -111,9 +111,36 @@ async fn a_build_that_ended_while_nobody_watched_still_has_its_outcome() {
         );
         assert_eq!(report.commit, Some(commit));
         assert!(log.starts_with(MISSING), "{log}");
-        assert!(!exists(&order.token).await);
+        assert_eq!(exists(&order.token).await, outcome == BuildOutcome::Built);
         farm.builder.cleanup(&order.token).await.unwrap();
+        assert!(!exists(&order.token).await);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packages_outlive_a_process_that_dies_while_it_uploads_them() {
+    let mut farm = Farm::new().await;
+    let commit = farm.push("builds", "x");
+    let order = farm.order("builds");
+    let (built, _) = farm.run(&order).await;
+    assert_eq!(built.outcome, BuildOutcome::Built);
+    for _ in 0..2 {
+        farm.restart().await;
+        let (report, log) = go_on(&farm, &order).await.end().await;
+        assert_eq!(
+            (report.outcome, &report.packages),
+            (BuildOutcome::Built, &built.packages),
+            "{log}"
+        );
+        assert_eq!(
+            (report.commit, report.image),
+            (Some(commit.clone()), built.image.clone())
+        );
+    }
+    farm.builder.cleanup(&order.token).await.unwrap();
+    let Survivors { adoptable, refused } = farm.builder.adoptable().await.unwrap();
+    assert!(adoptable.is_empty() && refused.is_empty());
+    assert!(!exists(&order.token).await && !built.package_dir.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,7 +34,28 @@ pub struct Farm {
     pub image: String,
     pub name: String,
     directory: tempfile::TempDir,
+    _sweep: Sweep,
     _place: Place,
+}
+
+/// Removes the containers of a farm that is dropped, as a failed test leaves some, too.
+struct Sweep(String);
+
+impl Drop for Sweep {
+    fn drop(&mut self) {
+        let label = format!("label=org.caur.builder={}", self.0);
+        let socket = format!("unix://{}", engine().socket.unwrap().display());
+        let docker = |args: &[&str]| {
+            let output = Command::new("docker")
+                .args(["--host", &socket])
+                .args(args)
+                .output();
+            String::from_utf8(output.unwrap().stdout).unwrap()
+        };
+        for id in docker(&["ps", "--all", "--quiet", "--filter", &label]).lines() {
+            docker(&["rm", "--force", id]);
+        }
+    }
 }
 
 /// A build that runs on its own task.
@@ -84,6 +105,7 @@ impl Farm {
             builder: Arc::new(builder),
             source,
             image: image().await,
+            _sweep: Sweep(name.clone()),
             name,
             directory,
             _place: place,
