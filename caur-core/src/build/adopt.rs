@@ -150,6 +150,8 @@ impl Builder {
                 container.name
             )));
         }
+        // Its container may still download.
+        let _downloads = self.places.downloads().retake(&order.request);
         let run = Run {
             docker: &self.docker,
             builder: &self.identity,
@@ -195,12 +197,12 @@ fn record(inspected: &ContainerInspectResponse) -> Result<Record, String> {
 fn is_running(state: Option<&ContainerState>) -> Result<bool, String> {
     let status = state.and_then(|state| state.status);
     match status {
-        Some(ContainerStateStatusEnum::RUNNING) => Ok(true),
+        // Somebody may pause a build and let it go on; its time runs.
+        Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::PAUSED) => Ok(true),
         Some(ContainerStateStatusEnum::EXITED) => Ok(false),
         Some(ContainerStateStatusEnum::CREATED) => Err("it was never started".to_owned()),
         Some(
             other @ (ContainerStateStatusEnum::EMPTY
-            | ContainerStateStatusEnum::PAUSED
             | ContainerStateStatusEnum::RESTARTING
             | ContainerStateStatusEnum::REMOVING
             | ContainerStateStatusEnum::DEAD
@@ -219,6 +221,7 @@ mod tests {
         use ContainerStateStatusEnum as Status;
         for (status, expected) in [
             (Some(Status::RUNNING), Ok(true)),
+            (Some(Status::PAUSED), Ok(true)),
             (Some(Status::EXITED), Ok(false)),
             (Some(Status::CREATED), Err("never started")),
             (Some(Status::REMOVING), Err("removing")),

@@ -277,7 +277,7 @@ impl Attempt<'_> {
     async fn make_workspace(&self) -> Result<Workspace, BuildError> {
         let (places, order) = (self.builder.places.clone(), self.order.clone());
         let (workspace, dropped) = on_disk(move || {
-            let dropped = places.drop_old_downloads(SystemTime::now());
+            let dropped = places.downloads().drop_old(SystemTime::now());
             places
                 .create(&order.token, &order.request)
                 .map(|workspace| (workspace, dropped))

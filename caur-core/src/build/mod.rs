@@ -11,6 +11,7 @@ mod builder;
 mod classify;
 mod collect;
 mod container;
+mod downloads;
 mod engine;
 mod error;
 mod filler;

@@ -55,7 +55,7 @@ fn host_config(order: &BuildOrder, settings: &BuilderSettings, workspace: &Works
         // As a bind, not a mount: the engine makes the directory where it is missing.
         binds: Some(vec![format!(
             "{}:/home/builder/srcdest_cached",
-            workspace.srcdest.display()
+            workspace.srcdest.host.display()
         )]),
         nano_cpus: (settings.limits_cpus > 0.0).then(|| nano_cpus(settings.limits_cpus)),
         memory,
@@ -187,6 +187,7 @@ mod tests {
 
     use super::*;
     use crate::build::classify::Limits;
+    use crate::build::downloads::Downloads;
     use crate::build::workspace::Place;
     use crate::model::{BuildClass, JobId, JobRequest, LeaseToken, SourceSettings, Target, TargetSettings};
 
@@ -240,7 +241,9 @@ mod tests {
             pkgbuilds: place("pkgbuilds"),
             pkgout: place("pkgout"),
             temp: place("temp"),
-            srcdest: "/host/srcdest".into(),
+            srcdest: Downloads::Host("/host/srcdest".into())
+                .take(&order().request, &place("unused"))
+                .unwrap(),
             build_dir: Some(place("build")),
         }
     }
@@ -323,7 +326,7 @@ mod tests {
         );
         assert_eq!(
             host.binds.unwrap(),
-            ["/host/srcdest:/home/builder/srcdest_cached"]
+            ["/host/srcdest/repo/foo:/home/builder/srcdest_cached"]
         );
     }
 

@@ -7,22 +7,21 @@
 //! SHARED/jobs/JOB.ATTEMPT/pkgbuilds        the checkout
 //!                        /pkgout           package files
 //!                        /temp             what else the build leaves
+//!                        /srcdest          downloads while another build has the package's own
 //!                        /lease.json       whose it is
 //! ```
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::BuildError;
+use super::downloads::{Downloads, Taken};
 use crate::config::BuilderSettings;
 use crate::model::{BuilderName, JobRequest, LeaseToken};
 
-/// Downloads that no build used for this long are dropped.
-const SRCDEST_LIFETIME: Duration = Duration::from_secs(31 * 86_400);
 const LEASE_FILE: &str = "lease.json";
 
 /// One directory under its two names.
@@ -35,7 +34,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn join(&self, path: impl AsRef<Path>) -> Self {
+    pub(super) fn join(&self, path: impl AsRef<Path>) -> Self {
         Self {
             own: self.own.join(&path),
             host: self.host.join(&path),
@@ -48,7 +47,7 @@ impl Place {
 pub(super) struct Places {
     builder: BuilderName,
     shared: Place,
-    srcdest_override: Option<PathBuf>,
+    downloads: Downloads,
     build_dirs: Option<Place>,
 }
 
@@ -60,13 +59,12 @@ struct Owner {
 }
 
 /// The directories of one attempt.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Workspace {
     pub pkgbuilds: Place,
     pub pkgout: Place,
     pub temp: Place,
-    /// On the host only: this process may not see it.
-    pub srcdest: PathBuf,
+    pub srcdest: Taken,
     pub build_dir: Option<Place>,
 }
 
@@ -120,10 +118,14 @@ impl Places {
                 path.display()
             )));
         }
+        let shared = Place { own, host };
         Ok(Self {
             builder,
-            shared: Place { own, host },
-            srcdest_override,
+            downloads: srcdest_override.map_or_else(
+                || Downloads::Shared(shared.join("srcdest_cache")),
+                Downloads::Host,
+            ),
+            shared,
             build_dirs,
         })
     }
@@ -131,6 +133,11 @@ impl Places {
     /// The shared directory, where everything is.
     pub(super) fn shared(&self) -> &Place {
         &self.shared
+    }
+
+    /// What makepkg keeps between builds.
+    pub(super) fn downloads(&self) -> &Downloads {
+        &self.downloads
     }
 
     /// Where the source caches are.
@@ -152,16 +159,6 @@ impl Places {
     pub(super) fn create(&self, token: &LeaseToken, request: &JobRequest) -> Result<Workspace, BuildError> {
         self.remove(token)?;
         let job = self.job(token);
-        let workspace = Workspace {
-            pkgbuilds: job.join("pkgbuilds"),
-            pkgout: job.join("pkgout"),
-            temp: job.join("temp"),
-            srcdest: self.srcdest(request)?,
-            build_dir: self
-                .build_dirs
-                .as_ref()
-                .map(|place| place.join(directory_name(token))),
-        };
         // First of all, so that a killed process leaves nothing that has no owner.
         fs::create_dir_all(&job.own).map_err(BuildError::file("create", &job.own))?;
         let owner = self.owner(token);
@@ -169,6 +166,16 @@ impl Places {
         let text =
             serde_json::to_vec(&owner).map_err(|error| BuildError::file("write", &path)(error.into()))?;
         fs::write(&path, text).map_err(BuildError::file("write", &path))?;
+        let workspace = Workspace {
+            pkgbuilds: job.join("pkgbuilds"),
+            pkgout: job.join("pkgout"),
+            temp: job.join("temp"),
+            srcdest: self.downloads.take(request, &job.join("srcdest"))?,
+            build_dir: self
+                .build_dirs
+                .as_ref()
+                .map(|place| place.join(directory_name(token))),
+        };
         let owned = [&workspace.pkgbuilds, &workspace.pkgout, &workspace.temp];
         for place in owned.into_iter().chain(&workspace.build_dir) {
             fs::create_dir_all(&place.own).map_err(BuildError::file("create", &place.own))?;
@@ -226,26 +233,6 @@ impl Places {
             .collect())
     }
 
-    /// Drops the downloads of packages that were not built for a month; returns which.
-    pub(super) fn drop_old_downloads(&self, now: SystemTime) -> Vec<PathBuf> {
-        let root = self
-            .srcdest_override
-            .clone()
-            .unwrap_or_else(|| self.shared.own.join("srcdest_cache"));
-        let targets = list(&root);
-        let caches = targets.iter().flat_map(|target| list(target));
-        caches
-            .filter(|cache| is_old(cache, now))
-            .filter(|cache| match fs::remove_dir_all(cache) {
-                Ok(()) => true,
-                Err(error) => {
-                    tracing::warn!(cache = %cache.display(), %error, "old downloads cannot be removed");
-                    false
-                }
-            })
-            .collect()
-    }
-
     fn owner(&self, token: &LeaseToken) -> Owner {
         Owner {
             builder: self.builder.clone(),
@@ -255,19 +242,6 @@ impl Places {
 
     fn job(&self, token: &LeaseToken) -> Place {
         self.shared.join("jobs").join(directory_name(token))
-    }
-
-    fn srcdest(&self, request: &JobRequest) -> Result<PathBuf, BuildError> {
-        let below = Path::new(request.target.repo.as_str()).join(request.pkgbase.as_str());
-        match &self.srcdest_override {
-            // The engine makes it: this process may not see that part of the host.
-            Some(host) => Ok(host.join(below)),
-            None => {
-                let place = self.shared.join("srcdest_cache").join(below);
-                fs::create_dir_all(&place.own).map_err(BuildError::file("create", &place.own))?;
-                Ok(place.host)
-            }
-        }
     }
 }
 
@@ -284,17 +258,6 @@ fn remove_tree(path: &Path) -> Result<(), BuildError> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(BuildError::file("remove", path)(error)),
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-fn list(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
-}
-
-fn is_old(cache: &Path, now: SystemTime) -> bool {
-    fs::metadata(cache.join(".timestamp"))
-        .and_then(|stamp| stamp.modified())
-        .is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > SRCDEST_LIFETIME))
 }
 
 #[cfg(test)]
@@ -328,6 +291,11 @@ mod tests {
         }
     }
 
+    fn list(directory: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(directory).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
     fn places(settings: &BuilderSettings) -> Places {
         Places::new(settings, "b1".parse().unwrap()).unwrap()
     }
@@ -346,7 +314,10 @@ mod tests {
         let workspace = places(&settings).create(&token(2), &request()).unwrap();
         assert_eq!(workspace.pkgout.host, Path::new("/srv/caur/jobs/7.2/pkgout"));
         assert_eq!(workspace.pkgout.own, shared.path().join("jobs/7.2/pkgout"));
-        assert_eq!(workspace.srcdest, Path::new("/srv/caur/srcdest_cache/repo/foo"));
+        assert_eq!(
+            workspace.srcdest.host,
+            Path::new("/srv/caur/srcdest_cache/repo/foo")
+        );
         assert!(shared.path().join("srcdest_cache/repo/foo").is_dir());
         let build_dir = workspace.build_dir.unwrap();
         assert_eq!(build_dir.host, Path::new("/srv/build/7.2"));
@@ -362,7 +333,7 @@ mod tests {
             ..BuilderSettings::default()
         };
         let workspace = places(&settings).create(&token(1), &request()).unwrap();
-        assert_eq!(workspace.srcdest, Path::new("/host/only/repo/foo"));
+        assert_eq!(workspace.srcdest.host, Path::new("/host/only/repo/foo"));
         assert!(!Path::new("/host/only").exists() && !shared.path().join("srcdest_cache").exists());
     }
 
@@ -430,26 +401,5 @@ mod tests {
         );
         fs::write(shared.path().join("jobs/7.1/lease.json"), "{").unwrap();
         assert!(mine.reopen(&token(1)).unwrap_err().contains("nobody can say"));
-    }
-
-    #[test]
-    fn downloads_are_dropped_after_a_month_without_use() {
-        let shared = tempfile::tempdir().unwrap();
-        let settings = BuilderSettings {
-            shared_dir: shared.path().to_owned(),
-            ..BuilderSettings::default()
-        };
-        let places = places(&settings);
-        places.create(&token(1), &request()).unwrap();
-        let cache = shared.path().join("srcdest_cache/repo/foo");
-        let later = |days: u64| SystemTime::now() + Duration::from_secs(days * 86_400);
-        assert!(
-            places.drop_old_downloads(later(365)).is_empty(),
-            "without a stamp it is new"
-        );
-        fs::write(cache.join(".timestamp"), "").unwrap();
-        assert!(places.drop_old_downloads(later(30)).is_empty());
-        assert_eq!(places.drop_old_downloads(later(32)), std::slice::from_ref(&cache));
-        assert!(!cache.exists());
     }
 }

@@ -22,6 +22,8 @@ case $2 in
     echo ready
     until [[ -e /pkgbuilds/go ]]; do read -rt 0.1 <> <(:) || true; done
     echo "went on"
+    ls -A /home/builder/srcdest_cached
+    touch "/home/builder/srcdest_cached/$HOSTNAME"
     echo data >"$out/$2-1-1-any.pkg.tar.zst"
     echo analysis >"/home/builder/tempOut/$2.namcap"
     exit "$(cat /pkgbuilds/go)"

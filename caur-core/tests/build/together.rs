@@ -49,3 +49,28 @@ async fn of_two_builds_a_cancel_ends_one() {
     farm.let_go(&a.token, 0);
     assert_eq!(first.end().await.0.outcome, BuildOutcome::Built);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_builds_of_one_package_do_not_download_into_one_directory() {
+    let farm = Farm::new().await;
+    farm.push("waits", "x");
+    let (a, mut b) = (farm.order("waits"), farm.order("waits"));
+    b.request.target.arch = "aarch64".parse().unwrap();
+    let mut first = start(&farm, a.clone());
+    first.until_ready().await;
+    let mut second = start(&farm, b.clone());
+    second.until_ready().await;
+    for (build, token) in [(first, &a.token), (second, &b.token)] {
+        farm.let_go(token, 0);
+        let (report, log) = build.end().await;
+        assert_eq!(report.outcome, BuildOutcome::Built, "{log}");
+        assert!(
+            log.contains("went on\n==> [caur] built"),
+            "nobody's downloads are there: {log}"
+        );
+        farm.builder.cleanup(token).await.unwrap();
+    }
+    // What stays for the next build is the first one's.
+    let kept = farm.settings.shared_dir.join("srcdest_cache/repo/waits");
+    assert_eq!(std::fs::read_dir(kept).unwrap().count(), 1);
+}
