@@ -17,7 +17,7 @@ use crate::model::{Pkgbase, PublishedPackage};
 /// for, none when nothing of it is published.
 ///
 /// # Errors
-/// [`BuildError::Package`] when the package's `.CI` leads out of the checkout; [`BuildError::File`] when it
+/// [`BuildError::Package`] when the package's `.CI/config` is no file of the checkout; [`BuildError::File`] when it
 /// cannot be written.
 pub(super) fn ask(
     pkgbuilds: &Path,
@@ -120,6 +120,7 @@ impl Config {
         }
         let directory = inside(root, &named)?.ok_or_else(|| unusable(&named))?;
         let text = match inside(root, &directory.join("config"))? {
+            Some(path) if !path.is_file() => return Err(unusable(&path)),
             Some(path) => fs::read(&path).map_err(BuildError::file("read", path))?,
             None => Vec::new(),
         };
@@ -160,7 +161,7 @@ fn unusable(path: &Path) -> BuildError {
         .rev()
         .collect();
     BuildError::Package(format!(
-        "a rebuild writes its pkgrel into the package's .CI/config, but {} leads out of the source repository; make it a folder with a plain file",
+        "a rebuild writes its pkgrel into the package's .CI/config, but {} is not a folder or plain file of the source repository; make it one",
         name.display()
     ))
 }
@@ -343,6 +344,12 @@ mod tests {
         fs::remove_file(folder.join(".CI")).unwrap();
         fs::create_dir(folder.join(".CI")).unwrap();
         symlink(outside.join("config"), folder.join(".CI/config")).unwrap();
+        refused();
+        fs::remove_file(folder.join(".CI/config")).unwrap();
+        fs::create_dir(folder.join(".CI/config")).unwrap();
+        refused();
+        fs::remove_dir_all(folder.join(".CI")).unwrap();
+        fs::write(folder.join(".CI"), "").unwrap();
         refused();
     }
 }
