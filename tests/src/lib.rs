@@ -6,6 +6,7 @@
 //! a wait in vain shows the queue and the ends of all logs.
 
 mod client;
+mod collection;
 mod daemon;
 mod environment;
 mod farm;
@@ -13,9 +14,11 @@ mod file_server;
 mod package_source;
 mod published;
 mod signing_key;
+pub mod simulation;
 mod wait;
 
 pub use client::Client;
+pub use collection::Collection;
 pub use daemon::{Daemon, Ran, run};
 pub use environment::{FOREIGN_HOST_KEY, changed};
 pub use farm::{Farm, FarmOptions, SOURCE, TARGET};

@@ -1,59 +1,20 @@
 //! A real collection of 2,534 packages is scheduled in one call. Skipped where the collection is absent.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
 use std::time::Instant;
 
-use caur_core::ci::{DepTree, SrcInfo};
 use caur_core::model::{Arch, JobState, Pkgbase};
 use caur_core::queue::JobFilter;
-use caur_tests::{Farm, FarmOptions, SOURCE, TARGET, repository_root};
-
-/// The folders of the collection with their `.SRCINFO`; none where there is no collection.
-fn collection() -> Option<BTreeMap<Pkgbase, Option<SrcInfo>>> {
-    let path = env::var_os("CAUR_FIXTURE").map_or_else(
-        || repository_root().join("../shared/fixtures/packages-2534.tar.zst"),
-        PathBuf::from,
-    );
-    let Ok(file) = File::open(&path) else {
-        println!(
-            "skipped: the package collection {} is absent (set CAUR_FIXTURE)",
-            path.display()
-        );
-        return None;
-    };
-    let mut archive = tar::Archive::new(zstd::Decoder::new(file).unwrap());
-    let mut packages = BTreeMap::new();
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let path = entry.path().unwrap().to_string_lossy().into_owned();
-        let Some((folder, file)) = path.trim_start_matches("./").split_once('/') else {
-            continue;
-        };
-        let Ok(folder) = Pkgbase::new(folder) else {
-            continue;
-        };
-        let info = packages.entry(folder.clone()).or_insert(None);
-        if file == ".SRCINFO" {
-            let mut text = String::new();
-            entry.read_to_string(&mut text).unwrap();
-            *info = Some(SrcInfo::parse(&folder, &text));
-        }
-    }
-    Some(packages)
-}
+use caur_tests::{Collection, Farm, FarmOptions, SOURCE, TARGET};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_collection_is_scheduled_in_one_call() {
-    let Some(packages) = collection() else { return };
+    let Some(collection) = Collection::load() else {
+        return;
+    };
+    let packages = &collection.0;
     assert_eq!(packages.len(), 2534);
-    let infos = packages
-        .iter()
-        .filter_map(|(folder, info)| info.as_ref().map(|info| (folder, info)));
-    let tree = DepTree::from_srcinfos(infos, &Arch::new("x86_64").unwrap()).to_text();
+    let tree = collection.tree(&Arch::new("x86_64").unwrap()).to_text();
     let farm = Farm::make(FarmOptions::default()).await;
     let environment = farm.database_environment();
     let mut arguments = vec![
