@@ -7,9 +7,11 @@ mod migration;
 mod operate;
 mod order;
 mod planning;
+mod policy;
 mod publishing;
 mod random;
 mod retention;
+mod simulation;
 
 use std::time::Duration;
 
