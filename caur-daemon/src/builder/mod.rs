@@ -13,8 +13,8 @@ use std::time::Duration;
 use caur_core::build::Builder;
 use caur_core::config::BuilderSettings;
 use caur_core::log::LogLimits;
-use caur_core::model::{BuilderName, InstanceId, JobId, LeaseToken};
-use caur_core::queue::{Claim, Queue, QueueError, Signal};
+use caur_core::model::{BuildOutcome, BuilderName, InstanceId, JobId, LeaseToken};
+use caur_core::queue::{Attempt, Claim, Queue, QueueError, Signal};
 use color_eyre::eyre::Result;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
@@ -182,6 +182,9 @@ impl BuilderRole {
         };
         for refused in survivors.refused {
             tracing::warn!("cannot go on with {}: {}", refused.container, refused.reason);
+            if let Some(token) = &refused.token {
+                self.give_back(token, &refused.reason, shutdown).await?;
+            }
         }
         for build in survivors.adoptable {
             if let Some(claim) = self.adopt(build.token(), shutdown).await? {
@@ -202,6 +205,26 @@ impl BuilderRole {
             Err(error) => tracing::warn!("cannot remove what an earlier process left behind: {error}"),
         }
         Ok(works)
+    }
+
+    /// Hands a job back with which an earlier process of this builder was charged.
+    async fn give_back(&self, token: &LeaseToken, why: &str, shutdown: &CancellationToken) -> Result<()> {
+        if self.adopt(token, shutdown).await?.is_none() {
+            return Ok(());
+        }
+        let ended = Attempt {
+            outcome: BuildOutcome::Infrastructure,
+            reason: format!("the builder was restarted and cannot go on: {why}"),
+            commit: None,
+            manifest: None,
+            took: Duration::ZERO,
+        };
+        match self.queue.finish(token, &ended).await {
+            Ok(()) => Ok(()),
+            // It returns with its lease.
+            Err(QueueError::Link { .. } | QueueError::Stale { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn adopt(&self, token: &LeaseToken, shutdown: &CancellationToken) -> Result<Option<Claim>> {

@@ -75,7 +75,7 @@ impl Presence {
     /// # Errors
     /// As the queue's.
     pub async fn report(&self) -> Result<(), QueueError> {
-        let report = self.describe();
+        let report = self.describe().await;
         let orders = self.role.queue.report_status(&report).await?;
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.0 != report.note {
@@ -100,13 +100,13 @@ impl Presence {
     }
 
     /// Why the builder takes no jobs by itself at this moment.
-    pub fn note(&self) -> Option<String> {
-        self.describe().note
+    pub async fn note(&self) -> Option<String> {
+        self.describe().await.note
     }
 
     /// Takes the builder off the register.
     pub async fn leave(&self) {
-        let report = self.describe();
+        let report = self.describe().await;
         match tokio::time::timeout(FAREWELL, self.role.queue.leave(&report)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!("{error}"),
@@ -114,10 +114,17 @@ impl Presence {
         }
     }
 
-    fn describe(&self) -> BuilderReport {
+    async fn describe(&self) -> BuilderReport {
         let settings = &self.role.settings;
-        let (machine, note) = match Resources::read(&settings.shared_dir) {
-            Ok(found) => {
+        let shared = settings.shared_dir.clone();
+        // A file system that hangs must hold up nothing else.
+        let looked = tokio::task::spawn_blocking(move || Resources::read(&shared)).await;
+        let (machine, note) = match looked {
+            Err(error) => (
+                Machine::default(),
+                Some(format!("cannot look at the machine: {error}")),
+            ),
+            Ok(Ok(found)) => {
                 let note = shortage(
                     &found,
                     settings.min_free_disk.saturating_mul(MEBIBYTE),
@@ -133,7 +140,7 @@ impl Presence {
                 };
                 (machine, note)
             }
-            Err(error) => (Machine::default(), Some(error.to_string())),
+            Ok(Err(error)) => (Machine::default(), Some(error.to_string())),
         };
         BuilderReport {
             instance: self.role.instance.clone(),

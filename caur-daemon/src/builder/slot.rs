@@ -100,7 +100,7 @@ impl Slot {
             tracing::info!("no database daemon has published its configuration yet; waiting for one");
             return Ok(Next::Wait(LOOK_AGAIN));
         }
-        if self.presence.note().is_some() {
+        if self.presence.note().await.is_some() {
             self.presence.report().await?;
             return Ok(Next::Wait(LOOK_AGAIN));
         }
