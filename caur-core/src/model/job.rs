@@ -207,6 +207,41 @@ impl JobState {
         }
     }
 
+    /// The states that may follow this one, as `docs/ARCHITECTURE.md` draws them. A new job begins as waiting.
+    #[must_use]
+    pub fn successors(self) -> &'static [Self] {
+        use JobState as S;
+        match self {
+            S::Waiting => &[S::Ready, S::Blocked, S::Held, S::Canceled],
+            S::Ready => &[S::Building, S::Waiting, S::Held, S::Canceled],
+            S::Backoff => &[S::Ready, S::Waiting, S::Held, S::Canceled],
+            S::Blocked => &[S::Ready, S::Waiting, S::Held, S::Failed, S::Canceled],
+            S::Held => &[S::Ready, S::Waiting, S::Blocked, S::Canceled],
+            S::Building => &[
+                S::Uploaded,
+                S::AlreadyBuilt,
+                S::Skipped,
+                S::Failed,
+                S::TimedOut,
+                S::OutOfMemory,
+                S::Backoff,
+                S::InfrastructureFailed,
+                S::Ready,
+                S::Canceled,
+            ],
+            S::Uploaded => &[S::Publishing, S::Canceled],
+            S::Publishing => &[S::Succeeded, S::Failed, S::Uploaded, S::InfrastructureFailed],
+            S::Succeeded
+            | S::AlreadyBuilt
+            | S::Skipped
+            | S::Failed
+            | S::TimedOut
+            | S::OutOfMemory
+            | S::Canceled
+            | S::InfrastructureFailed => &[S::Waiting],
+        }
+    }
+
     /// Whether a dependant may go on after this final state.
     #[must_use]
     pub fn satisfies_dependants(self) -> bool {

@@ -8,6 +8,9 @@ use super::explain::group;
 use super::{JobFilter, Queue, QueueError, keys};
 use crate::model::{Job, JobId, JobState};
 
+/// How many of the newest events are looked at.
+const EVENTS_CHECKED: usize = 2000;
+
 /// Sizes of logs by name, names of ended ones, and what live and ended ones count as together.
 type Logs = (HashMap<String, i64>, BTreeSet<String>, Option<i64>, Option<i64>);
 
@@ -41,6 +44,7 @@ impl Queue {
         self.check_live(&jobs, &mut found).await?;
         self.check_edges(&jobs, &mut found).await?;
         self.check_logs(&mut found).await?;
+        self.check_events(&mut found).await?;
         Ok(found.0)
     }
 
@@ -173,6 +177,23 @@ impl Queue {
         for (what, counted, sum) in [("live", live, sum(false)), ("ended", kept, sum(true))] {
             if counted.unwrap_or(0) != sum {
                 found.add(format!("{what} logs count as {counted:?} bytes and have {sum}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest events tell of no transition that is not drawn.
+    async fn check_events(&self, found: &mut Findings) -> Result<(), QueueError> {
+        for event in self.newest_events(EVENTS_CHECKED).await? {
+            let legal = match event.from {
+                None => event.to == JobState::Waiting,
+                Some(from) => from == event.to || from.successors().contains(&event.to),
+            };
+            if !legal {
+                found.add(format!(
+                    "event {}: job {} went from {:?} to {}",
+                    event.id, event.job, event.from, event.to
+                ));
             }
         }
         Ok(())

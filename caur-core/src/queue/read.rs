@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use redis::streams::{StreamReadOptions, StreamReadReply};
+use redis::streams::{StreamId, StreamRangeReply, StreamReadOptions, StreamReadReply};
 use redis::{AsyncCommands, Pipeline};
 use serde::Serialize;
 
@@ -193,36 +193,30 @@ impl Queue {
     ) -> Result<Vec<Event>, QueueError> {
         let reply = self.read_stream(keys::EVENTS, after, limit, wait).await?;
         let entries = reply.keys.into_iter().flat_map(|stream| stream.ids);
-        entries
-            .map(|entry| {
-                let text = |name: &str| entry.get::<String>(name).unwrap_or_default();
-                let corrupt = |problem: &dyn ToString| {
-                    QueueError::corrupt(format!("event {}", entry.id), problem.to_string())
-                };
-                Ok(Event {
-                    job: text("job").parse().map_err(|error| corrupt(&error))?,
-                    key: text("key"),
-                    action: text("action"),
-                    from: match text("from").as_str() {
-                        "" => None,
-                        from => Some(from.parse().map_err(|error| corrupt(&error))?),
-                    },
-                    to: text("to").parse().map_err(|error| corrupt(&error))?,
-                    attempt: text("attempt").parse().map_err(|error| corrupt(&error))?,
-                    builder: text("builder"),
-                    reason: text("reason"),
-                    by: text("by"),
-                    id: entry.id.clone(),
-                })
-            })
-            .collect()
+        entries.map(|entry| event(&entry)).collect()
+    }
+
+    /// The newest `limit` events, newest first.
+    ///
+    /// # Errors
+    /// As [`Queue::job`].
+    pub async fn newest_events(&self, limit: usize) -> Result<Vec<Event>, QueueError> {
+        let mut command = redis::cmd("XREVRANGE");
+        command
+            .arg(keys::EVENTS)
+            .arg("+")
+            .arg("-")
+            .arg("COUNT")
+            .arg(limit);
+        let found: StreamRangeReply = self.query("read the events", &command).await?;
+        found.ids.iter().map(event).collect()
     }
 
     /// The id of a stream's newest entry.
     pub(super) async fn newest(&self, stream: &str) -> Result<String, QueueError> {
         let mut newest = redis::cmd("XREVRANGE");
         newest.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
-        let found: redis::streams::StreamRangeReply = self.query("read the queue", &newest).await?;
+        let found: StreamRangeReply = self.query("read the queue", &newest).await?;
         Ok(found
             .ids
             .into_iter()
@@ -258,4 +252,25 @@ impl Queue {
             Err(error) => Err(link(self.link.report(error).await)),
         }
     }
+}
+
+fn event(entry: &StreamId) -> Result<Event, QueueError> {
+    let text = |name: &str| entry.get::<String>(name).unwrap_or_default();
+    let corrupt =
+        |problem: &dyn ToString| QueueError::corrupt(format!("event {}", entry.id), problem.to_string());
+    Ok(Event {
+        job: text("job").parse().map_err(|error| corrupt(&error))?,
+        key: text("key"),
+        action: text("action"),
+        from: match text("from").as_str() {
+            "" => None,
+            from => Some(from.parse().map_err(|error| corrupt(&error))?),
+        },
+        to: text("to").parse().map_err(|error| corrupt(&error))?,
+        attempt: text("attempt").parse().map_err(|error| corrupt(&error))?,
+        builder: text("builder"),
+        reason: text("reason"),
+        by: text("by"),
+        id: entry.id.clone(),
+    })
 }
