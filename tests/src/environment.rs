@@ -12,6 +12,16 @@ pub const FOREIGN_HOST_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1fKQ6Ih3VwPDxSDzgOLWi2rSrFvIDDfcYdhUuSFQAA";
 
 impl Farm {
+    /// The address of Redis, with its password.
+    #[must_use]
+    pub fn redis_url(&self) -> String {
+        let password: String = PASSWORD
+            .bytes()
+            .map(|byte| format!("%{byte:02x}"))
+            .collect();
+        format!("redis://:{password}@127.0.0.1:{}/", self.redis.port())
+    }
+
     /// The environment that reaches Redis directly.
     #[must_use]
     pub fn redis_environment(&self) -> Vec<(&'static str, String)> {
