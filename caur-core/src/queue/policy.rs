@@ -10,7 +10,8 @@
 //! up, per slot of the builders that may take it; when the load of a high level is the greatest, its builders leave
 //! the groups below to others, as long as they find anything. And as long as any work of a high class is left, its
 //! builders start long chains of no lower one, to be free when a job of theirs becomes ready. A builder that is
-//! slower than others starts a chain only if that does not make the whole end later.
+//! slower than others starts a chain only if that does not make the whole end later, and leaves a job alone that
+//! would end sooner if it waited [`PATIENCE`] of the load for the fastest one. The fastest leaves nothing.
 //!
 //! Nothing starves: of two jobs of the same priority that a builder may take, it never starts one that became ready
 //! more than [`OVERTAKEN_MAX`] + [`SLACK`] seconds (three days) after the other. A [`short_key`] is at least the
@@ -35,6 +36,8 @@ pub const OVERTAKEN_HALF: u64 = 150;
 pub const SLACK: f64 = 36.0 * 3600.0;
 /// The part of the remaining work per slot from which on a chain is urgent.
 pub const URGENT: f64 = 0.25;
+/// The part of the remaining work per slot for which a slow builder expects to wait for the fastest one.
+pub const PATIENCE: f64 = 0.5;
 /// What one step of priority weighs in a [`chain_key`]; more than any chain in seconds.
 pub const CHAIN_STEP: f64 = 1e10;
 /// What one step of priority weighs in a [`short_key`]; more than any time in seconds.
@@ -124,7 +127,8 @@ pub struct View<'a> {
     pub own: &'a Group,
 }
 
-/// The job that the builder takes; none when nothing is ready for it.
+/// The job that the builder takes; none when nothing is ready for it, or when it leaves that to a faster one: what it
+/// leaves may be worth taking later, so it asks again from time to time.
 #[must_use]
 pub fn choose(view: &View) -> Option<JobId> {
     let taken = view.taken();
@@ -141,7 +145,7 @@ pub fn choose(view: &View) -> Option<JobId> {
     if view.first(from, Order::Short).is_none() {
         from = 0;
     }
-    let (_, short) = view.first(from, Order::Short)?;
+    let short = view.first(from, Order::Short)?;
 
     let from = from.max(view.scarce(&levels));
     let fastest = |index: usize| {
@@ -153,19 +157,23 @@ pub fn choose(view: &View) -> Option<JobId> {
     let end = view.first(0, Order::Chain).map_or(load, |(index, longest)| {
         load.max(remaining(index, chain_of(longest.chain_key)))
     });
-    let urgent = view.first(from, Order::Chain).filter(|&(index, candidate)| {
-        let chain = chain_of(candidate.chain_key);
-        let expected = candidate.expected as f64;
-        let alone = seconds(candidate.expected, view.speed) + remaining(index, chain - expected);
-        remaining(index, chain) >= load * URGENT && (view.speed >= fastest(index) || alone <= end)
+    // How long a chain takes when the builder starts it and the fastest ones go on.
+    let started_here = |index: usize, candidate: &Candidate| {
+        let rest = chain_of(candidate.chain_key) - candidate.expected as f64;
+        seconds(candidate.expected, view.speed) + remaining(index, rest)
+    };
+    let urgent = view.first(from, Order::Chain).filter(|(index, candidate)| {
+        remaining(*index, chain_of(candidate.chain_key)) >= load * URGENT
+            && (view.speed >= fastest(*index) || started_here(*index, candidate) <= end)
     });
 
-    let chosen = urgent.map_or(short, |(_, candidate)| candidate);
-    Some(if chosen.short_key - first.short_key > SLACK {
-        first.id
-    } else {
-        chosen.id
-    })
+    let (index, chosen) = urgent.unwrap_or(short);
+    if chosen.short_key - first.short_key > SLACK {
+        return Some(first.id);
+    }
+    let waiting = load * PATIENCE + remaining(index, chain_of(chosen.chain_key));
+    let leave = view.speed < fastest(index) && started_here(index, &chosen) > waiting;
+    (!leave).then_some(chosen.id)
 }
 
 #[derive(Clone, Copy)]

@@ -57,9 +57,10 @@ pub(super) struct Farm<'a> {
     dependants: Vec<Vec<usize>>,
     candidates: Vec<Candidate>,
     coming: BinaryHeap<Reverse<(u64, Happening)>>,
-    /// Groups with new jobs, and builders with new room, since builders claimed last.
+    /// Groups with new jobs since builders claimed last.
     woken: BTreeSet<usize>,
-    freed: BTreeSet<usize>,
+    /// Builders that have new room, or left something to a faster one.
+    asking: BTreeSet<usize>,
     spans: Vec<Option<Span>>,
 }
 
@@ -99,7 +100,7 @@ impl<'a> Farm<'a> {
             candidates: Vec::with_capacity(jobs.len()),
             coming: BinaryHeap::new(),
             woken: BTreeSet::new(),
-            freed: (0..builders.len()).collect(),
+            asking: (0..builders.len()).collect(),
             spans: vec![None; jobs.len()],
         };
         farm.group();
@@ -160,7 +161,9 @@ impl<'a> Farm<'a> {
             self.own_group.push(own);
             for group in builder.class.iter().map(|class| numbers[class]).chain([own]) {
                 self.groups[group].capacity += u64::from(builder.slots) * builder.speed;
-                self.groups[group].fastest = self.groups[group].fastest.max(builder.speed);
+                if builder.slots > 0 {
+                    self.groups[group].fastest = self.groups[group].fastest.max(builder.speed);
+                }
             }
         }
         for job in self.jobs {
@@ -254,10 +257,12 @@ impl<'a> Farm<'a> {
         self.groups[group].by_short = first(&self.ready[group].short);
     }
 
-    /// Every idle builder that may find something new claims until it finds nothing.
+    /// Every idle builder that may find something new claims until it takes nothing.
     pub(super) fn claim(&mut self, actual: &impl Fn(usize) -> u64) {
+        let mut asking = BTreeSet::new();
         for builder in 0..self.builders.len() {
-            if !self.freed.contains(&builder) && !self.woken.iter().any(|&group| self.takes(builder, group)) {
+            if !self.asking.contains(&builder) && !self.woken.iter().any(|&group| self.takes(builder, group))
+            {
                 continue;
             }
             while self.free[builder] > 0
@@ -265,9 +270,21 @@ impl<'a> Farm<'a> {
             {
                 self.start(index, builder, actual(index));
             }
+            if self.free[builder] > 0 && self.view(builder).first(0, Order::Short).is_some() {
+                asking.insert(builder);
+            }
         }
         self.woken.clear();
-        self.freed.clear();
+        self.asking = asking;
+    }
+
+    fn view(&self, builder: usize) -> View<'_> {
+        View {
+            class: self.builders[builder].class,
+            speed: self.builders[builder].speed,
+            classes: &self.groups[..self.classes],
+            own: &self.groups[self.own_group[builder]],
+        }
     }
 
     fn takes(&self, builder: usize, group: usize) -> bool {
@@ -280,12 +297,7 @@ impl<'a> Farm<'a> {
     }
 
     fn choose(&self, builder: usize) -> Option<usize> {
-        let view = View {
-            class: self.builders[builder].class,
-            speed: self.builders[builder].speed,
-            classes: &self.groups[..self.classes],
-            own: &self.groups[self.own_group[builder]],
-        };
+        let view = self.view(builder);
         let first = |order| view.first(0, order).map(|(_, candidate)| candidate.id);
         let id = match self.rule {
             Rule::Farm => policy::choose(&view),
@@ -345,7 +357,7 @@ impl<'a> Farm<'a> {
         self.groups[self.group_of[index]].work -= self.jobs[index].expected;
         if let Some(holder) = holder {
             self.free[holder] += 1;
-            self.freed.insert(holder);
+            self.asking.insert(holder);
         }
         for position in 0..self.dependants[index].len() {
             let dependant = self.dependants[index][position];

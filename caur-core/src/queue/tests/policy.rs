@@ -146,6 +146,23 @@ fn a_slow_builder_starts_no_chain_that_ends_too_late() {
 }
 
 #[test]
+fn a_slow_builder_leaves_what_a_faster_one_ends_sooner() {
+    let none = group(0, 1, &[]);
+    // 100 seconds at half speed end later than those 50 that the fastest needs after its half of the load.
+    for (work, taken) in [(100, None), (599, None), (600, Some(JobId(1)))] {
+        let mut jobs = group(1, 2, &[job(1, 100, 100)]);
+        (jobs.work, jobs.fastest) = (work, 2 * NORMAL_SPEED);
+        let view = View {
+            class: Some(1),
+            speed: NORMAL_SPEED / 2,
+            classes: std::slice::from_ref(&jobs),
+            own: &none,
+        };
+        assert_eq!(choose(&view), taken, "{work}");
+    }
+}
+
+#[test]
 fn nothing_is_overtaken_for_ever() {
     let none = group(0, 1, &[]);
     let limit = OVERTAKEN_MAX + 36 * 3600;
