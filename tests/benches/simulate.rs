@@ -3,15 +3,19 @@
 //! `cargo bench -p caur-tests --bench simulate`; ends with 1 when a bar is missed.
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use caur_core::ci::DepTree;
-use caur_core::queue::plan::plan;
+use caur_core::model::JobState;
+use caur_core::queue::plan::{LiveJob, plan};
 use caur_core::queue::simulate::forecast;
-use caur_tests::simulation::{Farms, Figures, Knowledge, RULES, Samples, Workload, compare};
+use caur_tests::simulation::{Farms, Figures, Knowledge, RULES, Workload, compare, possible};
 
 const BUILDERS: [usize; 4] = [2, 8, 32, 128];
+/// Jobs of a long queue.
+const QUEUED: usize = 100_000;
 const ROUNDS: u64 = 20;
+const RUNS: u32 = 5;
 const MAKESPAN_BAR: f64 = 1.05;
 
 fn main() -> ExitCode {
@@ -43,18 +47,19 @@ fn main() -> ExitCode {
             "", "policy", "95th", "worst", "mean", "95th"
         );
         for builders in BUILDERS {
-            let (figures, clairvoyant) = compare(&workload, farms, knowledge, builders, ROUNDS);
-            for (rule, figures) in RULES.iter().zip(figures.values()) {
+            let figures = compare(&workload, farms, knowledge, builders, ROUNDS);
+            for (rule, figures) in RULES.iter().zip(&figures) {
                 line(builders, &format!("{rule:?}"), figures);
             }
-            println!(
-                "{builders:>8} {:<16} {:>10.3} {:>10.3}",
-                "clairvoyant",
-                clairvoyant.p95(),
-                clairvoyant.worst()
-            );
             if knowledge == Knowledge::Learned {
-                missed += judge(farms, builders, &figures[&0], &clairvoyant);
+                let possible = possible(&workload, farms, builders, ROUNDS);
+                println!(
+                    "{builders:>8} {:<16} {:>10.3} {:>10.3}",
+                    "clairvoyant",
+                    possible.p95(),
+                    possible.worst()
+                );
+                missed += judge(farms, builders, &figures[0], workload.real);
             }
         }
     }
@@ -73,10 +78,11 @@ fn line(builders: usize, rule: &str, figures: &Figures) {
 }
 
 /// How many bars are missed, and which.
-fn judge(farms: Farms, builders: usize, figures: &Figures, clairvoyant: &Samples) -> u32 {
+fn judge(farms: Farms, builders: usize, figures: &Figures, real: bool) -> u32 {
     let flow = if builders < 128 { 0.60 } else { 0.82 };
     let mut bars = vec![("makespan, 95th", figures.makespan.p95(), MAKESPAN_BAR)];
-    if farms == Farms::Equal {
+    // The bars of the mean wait are those of the real graph.
+    if farms == Farms::Equal && real {
         bars.push(("flow, mean", figures.flow.mean(), flow));
     }
     let mut missed = 0;
@@ -89,23 +95,35 @@ fn judge(farms: Farms, builders: usize, figures: &Figures, clairvoyant: &Samples
         );
         missed += u32::from(!passed);
     }
-    let _ = clairvoyant;
     missed
 }
 
+/// The shortest of some runs, and what the last one gave.
+fn shortest<T>(work: impl Fn() -> T) -> (Duration, T) {
+    let measured = || {
+        let begin = Instant::now();
+        let result = work();
+        (begin.elapsed(), result)
+    };
+    let (mut time, mut result) = measured();
+    for _ in 1..RUNS {
+        let (again, next) = measured();
+        (time, result) = (time.min(again), next);
+    }
+    (time, result)
+}
+
 fn measure_time(workload: &Workload) {
-    let begin = Instant::now();
-    let tree = DepTree::parse(&workload.tree);
+    println!("the shortest of {RUNS} runs each:");
+    let (time, tree) = shortest(|| DepTree::parse(&workload.tree));
     println!(
-        "tree of {} bytes and {} packages read in {:.1?}",
+        "tree of {} bytes and {} packages read in {time:.1?}",
         workload.tree.len(),
         tree.map_or(0, |tree| tree.entries.len()),
-        begin.elapsed()
     );
-    let begin = Instant::now();
-    let plan = plan(&workload.requests, &[], |_| None);
+    let (time, plan) = shortest(|| plan(&workload.requests, &[], |_| None));
     let edges: usize = plan.jobs.iter().map(|job| job.deps.len()).sum();
-    println!("planned with {edges} edges in {:.1?}", begin.elapsed());
+    println!("planned with {edges} edges in {time:.1?}");
     for edge in &plan.broken {
         println!(
             "  cut: {} does not wait for {} ({:?}, {})",
@@ -115,5 +133,31 @@ fn measure_time(workload: &Workload) {
             edge.names.join(" ")
         );
     }
-    let _ = forecast;
+    measure_long_queue();
+}
+
+/// One job more on a queue of [`QUEUED`], and the forecast of all.
+fn measure_long_queue() {
+    let workload = Workload::generate(QUEUED);
+    let builders = Farms::Equal.builders(128);
+    let round = workload.round(Farms::Equal, Knowledge::Learned, &builders, 0);
+    let live: Vec<LiveJob> = round
+        .jobs
+        .iter()
+        .zip(&workload.requests)
+        .map(|(job, request)| LiveJob {
+            id: job.id,
+            request: request.clone(),
+            state: JobState::Waiting,
+            released: false,
+            expected: job.expected,
+            chain: job.chain,
+            delay: job.delay,
+            waits_for: job.waits_for.clone(),
+        })
+        .collect();
+    let (time, _) = shortest(|| plan(&workload.requests[..1], &live, |_| None));
+    println!("one job planned over {QUEUED} in {time:.1?}");
+    let (time, spans) = shortest(|| forecast(&round.jobs, &builders, 0));
+    println!("{} jobs forecast on 128 builders in {time:.1?}", spans.len());
 }

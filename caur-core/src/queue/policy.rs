@@ -35,7 +35,7 @@ pub const OVERTAKEN_HALF: u64 = 150;
 /// Seconds by which a [`short_key`] may exceed the least one and its job still be taken.
 pub const SLACK: f64 = 36.0 * 3600.0;
 /// The part of the remaining work per slot from which on a chain is urgent.
-pub const URGENT: f64 = 0.25;
+pub const URGENT: f64 = 0.27;
 /// The part of the remaining work per slot for which a slow builder expects to wait for the fastest one.
 pub const PATIENCE: f64 = 0.5;
 /// What one step of priority weighs in a [`chain_key`]; more than any chain in seconds.

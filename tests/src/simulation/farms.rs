@@ -30,7 +30,12 @@ pub enum Knowledge {
 }
 
 impl Farms {
-    pub(super) fn builders(self, count: usize) -> Vec<OnlineBuilder> {
+    /// That many builders.
+    ///
+    /// # Panics
+    /// Never: their names are valid.
+    #[must_use]
+    pub fn builders(self, count: usize) -> Vec<OnlineBuilder> {
         (0..count)
             .map(|index| OnlineBuilder {
                 name: BuilderName::new(format!("builder-{index}")).expect("a valid name"),

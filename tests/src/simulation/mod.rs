@@ -4,13 +4,12 @@ mod bound;
 mod farms;
 mod workload;
 
-pub use bound::{clairvoyant, lower_bound};
 pub use farms::{Farms, Knowledge};
 pub use workload::{Round, Workload};
 
-use std::collections::BTreeMap;
-
 use caur_core::queue::simulate::{OnlineBuilder, Rule, simulate};
+
+use self::bound::{clairvoyant, lower_bound};
 
 /// The policy, then its rivals.
 pub const RULES: [Rule; 3] = [Rule::Farm, Rule::FirstCome, Rule::LongestChain];
@@ -56,8 +55,7 @@ pub struct Figures {
     pub flow: Samples,
 }
 
-/// Runs `rounds` of the workload on `builders` of a kind, by rule; the last is a schedule that knows all durations,
-/// of which only the makespan counts.
+/// Runs `rounds` of the workload on `builders` of a kind; gives figures in the order of [`RULES`].
 #[must_use]
 pub fn compare(
     workload: &Workload,
@@ -65,23 +63,32 @@ pub fn compare(
     knowledge: Knowledge,
     builders: usize,
     rounds: u64,
-) -> (BTreeMap<usize, Figures>, Samples) {
+) -> [Figures; RULES.len()] {
     let builders = farms.builders(builders);
-    let mut figures: BTreeMap<usize, Figures> = BTreeMap::new();
-    let mut best = Samples::default();
+    let mut figures: [Figures; RULES.len()] = Default::default();
     for seed in 0..rounds {
         let round = workload.round(farms, knowledge, &builders, seed);
         let bound = lower_bound(&round, &builders);
-        best.add(clairvoyant(&round, &builders) / bound);
-        let results: Vec<(f64, f64)> = RULES.iter().map(|&rule| run(&round, &builders, rule)).collect();
-        let first_come = results[1].1;
-        for (index, (makespan, flow)) in results.into_iter().enumerate() {
-            let figures = figures.entry(index).or_default();
+        let results = RULES.map(|rule| run(&round, &builders, rule));
+        let [_, (_, first_come), _] = results;
+        for (figures, (makespan, flow)) in figures.iter_mut().zip(results) {
             figures.makespan.add(makespan / bound);
             figures.flow.add(flow / first_come);
         }
     }
-    (figures, best)
+    figures
+}
+
+/// How near to the lower bound a schedule comes that knows everything, in the same rounds as [`compare`].
+#[must_use]
+pub fn possible(workload: &Workload, farms: Farms, builders: usize, rounds: u64) -> Samples {
+    let builders = farms.builders(builders);
+    let mut samples = Samples::default();
+    for seed in 0..rounds {
+        let round = workload.round(farms, Knowledge::Learned, &builders, seed);
+        samples.add(clairvoyant(&round, &builders) / lower_bound(&round, &builders));
+    }
+    samples
 }
 
 /// Seconds until all is done, and until a job is done in the mean.

@@ -46,12 +46,15 @@ impl Workload {
     pub fn load() -> Self {
         match Collection::load() {
             Some(collection) => Self::of(&collection),
-            None => Self::generate(),
+            None => Self::generate(GENERATED),
         }
     }
 
     fn of(collection: &Collection) -> Self {
-        let tree = collection.tree(&arch());
+        let mut tree = collection.tree(&arch());
+        for folder in collection.0.keys() {
+            tree.entries.entry(folder.clone()).or_default();
+        }
         let text = tree.to_text();
         let mut requests = requests(&tree);
         let cyclic = cyclic(&requests);
@@ -72,11 +75,15 @@ impl Workload {
         }
     }
 
-    fn generate() -> Self {
+    /// A collection of `count` packages: half of them need nothing, and some libraries are needed by many.
+    ///
+    /// # Panics
+    /// When there are more than a `u32` counts.
+    #[must_use]
+    pub fn generate(count: usize) -> Self {
         let mut random = StdRng::seed_from_u64(1);
         let mut text = String::new();
-        for index in 0..GENERATED {
-            // As in the real one: half of the packages need nothing, and some libraries are needed by many.
+        for index in 0..count {
             let needs = if index == 0 || random.random_bool(0.5) {
                 0
             } else {
@@ -85,10 +92,10 @@ impl Workload {
             let needs: Vec<String> = (0..needs)
                 .map(|_| {
                     let skew: f64 = random.random();
-                    format!("p{:04}", scaled(skew * skew, index))
+                    format!("p{:06}", scaled(skew * skew, index))
                 })
                 .collect();
-            text.push_str(&format!("p{index:04}:p{index:04}:{};", needs.join(",")));
+            text.push_str(&format!("p{index:06}:p{index:06}:{};", needs.join(",")));
         }
         let tree = DepTree::parse(&text).expect("a generated tree is one");
         Self {
