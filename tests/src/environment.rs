@@ -15,10 +15,7 @@ impl Farm {
     /// The address of Redis, with its password.
     #[must_use]
     pub fn redis_url(&self) -> String {
-        let password: String = PASSWORD
-            .bytes()
-            .map(|byte| format!("%{byte:02x}"))
-            .collect();
+        let password: String = PASSWORD.bytes().map(|byte| format!("%{byte:02x}")).collect();
         format!("redis://:{password}@127.0.0.1:{}/", self.redis.port())
     }
 

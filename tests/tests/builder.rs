@@ -27,13 +27,19 @@ async fn a_restarted_builder_goes_on_with_its_build() {
     builder.kill();
 
     let mut builder = farm.builder("one", "1").await;
-    builder.says("going on with test-repo/x86_64/held", Duration::from_secs(20)).await;
+    builder
+        .says("going on with test-repo/x86_64/held", Duration::from_secs(20))
+        .await;
     farm.files.open("build");
     let job = farm.wait_for("held", JobState::Succeeded).await;
     assert_eq!(job.attempt, 1, "it is the same attempt");
     assert_eq!(farm.files.arrivals("build"), 1, "it was built once");
     let log = farm.caur(&["job", "log", "held"]).await.expect(0).stdout;
-    for words in ["Making package: held", "builder restarted", "published held-1.0-1-any.pkg.tar.zst"] {
+    for words in [
+        "Making package: held",
+        "builder restarted",
+        "published held-1.0-1-any.pkg.tar.zst",
+    ] {
         assert!(log.contains(words), "{words:?} is not in {log}");
     }
     farm.published().check(&farm.key);
@@ -53,16 +59,25 @@ async fn slots_build_at_the_same_time_and_a_drained_builder_ends() {
     let _ = farm.schedule(&["left", "right"]).await.expect(0);
     farm.files.arrived("both", 2).await;
     let builders = farm.queue().builders().await.unwrap();
-    assert_eq!((builders.len(), builders[0].jobs.len(), builders[0].report.slots), (1, 2, 2));
+    assert_eq!(
+        (builders.len(), builders[0].jobs.len(), builders[0].report.slots),
+        (1, 2, 2)
+    );
     assert!(builders[0].report.machine.cores > 0 && builders[0].report.machine.engine.starts_with("Docker"));
 
-    farm.queue().drain(&builders[0].report.name, OPERATOR).await.unwrap();
+    farm.queue()
+        .drain(&builders[0].report.name, OPERATOR)
+        .await
+        .unwrap();
     farm.files.open("both");
     for name in ["left", "right"] {
         farm.wait_for(name, JobState::Succeeded).await;
     }
     assert!(builder.end(Duration::from_secs(30)).await.success());
-    assert!(farm.queue().builders().await.unwrap().is_empty(), "it said good-bye");
+    assert!(
+        farm.queue().builders().await.unwrap().is_empty(),
+        "it said good-bye"
+    );
     farm.check_queue().await;
 }
 
@@ -109,7 +124,10 @@ async fn a_builder_without_room_takes_no_job_and_says_so() {
     );
     let mut builder = farm.start("builder", "full", &environment);
     builder
-        .says("builder.min_free_disk asks for 1000000000", Duration::from_secs(30))
+        .says(
+            "builder.min_free_disk asks for 1000000000",
+            Duration::from_secs(30),
+        )
         .await;
     let _ = farm.schedule(&["a"]).await.expect(0);
     let job = farm.wait_for("a", JobState::Ready).await;
@@ -128,7 +146,9 @@ async fn two_processes_of_one_name_both_say_so() {
     let mut first = farm.builder("twin", "1").await;
     let mut second = farm.builder("twin", "1").await;
     // On one machine they also share a directory, which belongs to the first.
-    second.says("another process holds", Duration::from_secs(10)).await;
+    second
+        .says("another process holds", Duration::from_secs(10))
+        .await;
     for builder in [&mut first, &mut second] {
         builder.says("also calls itself", Duration::from_secs(60)).await;
     }
@@ -161,5 +181,8 @@ async fn an_idle_builder_asks_less_than_once_a_second() {
     // Nothing else talks to this server: what is counted is the builder.
     let _time_is_up = tokio::time::timeout(WATCHED, lines).await;
     println!("{} commands in {WATCHED:?}", seen.len());
-    assert!(seen.len() < usize::try_from(WATCHED.as_secs()).unwrap(), "{seen:#?}");
+    assert!(
+        seen.len() < usize::try_from(WATCHED.as_secs()).unwrap(),
+        "{seen:#?}"
+    );
 }

@@ -79,8 +79,8 @@ pub fn short_key(priority: i32, ready_ms: u64, delay: u64) -> f64 {
 /// The numbers above, as the scripts take them.
 pub(super) fn lua_constants() -> String {
     format!(
-        "local CHAIN_STEP, SHORT_STEP, SLACK, URGENT, NORMAL_SPEED = \
-         {CHAIN_STEP:e}, {SHORT_STEP:e}, {SLACK}, {URGENT}, {NORMAL_SPEED}"
+        "local CHAIN_STEP, SHORT_STEP, SLACK, URGENT, PATIENCE, NORMAL_SPEED = \
+         {CHAIN_STEP:e}, {SHORT_STEP:e}, {SLACK}, {URGENT}, {PATIENCE}, {NORMAL_SPEED}"
     )
 }
 

@@ -84,7 +84,7 @@ local function choose(name, class, speed)
     if needed >= load then from, load = i, needed end
   end
   if not first(from, short_set) then from = 1 end
-  local chosen, chosen_key = first(from, short_set)
+  local chosen, chosen_key, at = first(from, short_set)
 
   local function scarce()
     local function slots(i) return math.max(levels[i].capacity, speed) end
@@ -98,6 +98,11 @@ local function choose(name, class, speed)
   end
   local function fastest(i) return math.max(speed, i <= taken and levels[i].fastest or 0) end
   local function remaining(i, chain) return chain * NORMAL_SPEED / fastest(i) end
+  -- How long a chain takes when the builder starts it and the fastest ones go on.
+  local function started_here(i, id, chain)
+    local expected = tonumber(job(id, 'expected')[1])
+    return seconds(expected, speed) + remaining(i, chain - expected)
+  end
 
   local id, key, index = first(math.max(from, scarce()), chain_set)
   if id then
@@ -105,15 +110,21 @@ local function choose(name, class, speed)
     if remaining(index, chain) >= load * URGENT then
       local starts = speed >= fastest(index)
       if not starts then
-        local expected = tonumber(job(id, 'expected')[1])
         local _, longest, where = first(1, chain_set)
-        local alone = seconds(expected, speed) + remaining(index, chain - expected)
-        starts = alone <= math.max(load, remaining(where, -longest % CHAIN_STEP))
+        starts = started_here(index, id, chain) <= math.max(load, remaining(where, -longest % CHAIN_STEP))
       end
-      if starts then chosen, chosen_key = id, tonumber(redis.call('ZSCORE', short_set(group_of(job(id, 'class')[1])), id)) end
+      if starts then
+        chosen, at = id, index
+        chosen_key = tonumber(redis.call('ZSCORE', short_set(index <= taken and levels[index].group or '@' .. name), id))
+      end
     end
   end
   if chosen_key - first_key > SLACK then return first_id end
+  if speed < fastest(at) then
+    local set = chain_set(at <= taken and levels[at].group or '@' .. name)
+    local chain = -tonumber(redis.call('ZSCORE', set, chosen)) % CHAIN_STEP
+    if started_here(at, chosen, chain) > load * PATIENCE + remaining(at, chain) then return nil end
+  end
   return chosen
 end
 
