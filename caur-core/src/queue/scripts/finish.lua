@@ -20,7 +20,7 @@ end
 local function finish()
   local token = check_token(id, attempt, nonce, 'building')
   if token ~= 'current' then return token end
-  redis.call('HSET', job_key(id), 'done', attempt .. ' ' .. nonce)
+  redis.call('HSET', job_key(id), done_field('building'), attempt .. ' ' .. nonce)
   if ARGV[6] ~= '' then redis.call('HSET', job_key(id), 'built_commit', ARGV[6]) end
 
   local about = job(id, 'builder', 'key', 'expected')

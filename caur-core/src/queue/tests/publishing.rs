@@ -103,6 +103,22 @@ async fn a_lost_publisher_is_fenced_and_its_uploads_return() {
 }
 
 #[tokio::test]
+async fn an_end_is_known_again_whatever_happened_to_the_job_since() {
+    let farm = Fixture::new().await;
+    farm.submit(vec![request("a", &[])]).await;
+    let build = farm.claim("one", 2).await.unwrap();
+    farm.finish(&build, BuildOutcome::Built).await;
+    let later = PublishOutcome::Retry {
+        reason: "disk full".into(),
+    };
+    let mistaken = farm.queue.finish_publish(&build.token, &later).await;
+    assert!(matches!(mistaken, Err(QueueError::Stale { .. })), "{mistaken:?}");
+    farm.publish().await;
+    // The builder never heard the answer, and asks after the job was published.
+    farm.finish(&build, BuildOutcome::Built).await;
+}
+
+#[tokio::test]
 async fn a_request_during_publishing_waits_for_it() {
     let farm = Fixture::new().await;
     let old = farm.submit(vec![request("a", &[])]).await[0];
