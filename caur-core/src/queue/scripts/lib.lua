@@ -217,6 +217,15 @@ local function remove_edges(id, keep_succession)
   end
 end
 
+-- The job of the same package whose end this one awaits; nil where it awaits none.
+local function predecessor_of(id)
+  local edges = redis.call('HGETALL', deps_key(id))
+  for i = 1, #edges, 2 do
+    local state = edges[i + 1] == '=' and state_of(edges[i])
+    if state and not FINAL[state] then return edges[i] end
+  end
+end
+
 -- Whether the target lists all of these space-separated names already.
 local function published(id, names)
   local key = names_key(target_of(redis.call('HGET', job_key(id), 'key')))
@@ -313,6 +322,7 @@ end
 local function finalize(id, state, final, reason, by)
   unqueue(id, state)
   local key = job(id, 'key')[1]
+  local predecessor = predecessor_of(id)
   if state == 'building' or state == 'publishing' then redis.call('ZREM', K.leases, id) end
   if QUEUED[state] or state == 'building' then leave_work(id) end
   if state == 'uploaded' then redis.call('ZREM', uploads_key(target_of(key)), id) end
@@ -322,7 +332,9 @@ local function finalize(id, state, final, reason, by)
     'priority', 'infrastructure', 'publish_attempts', 'released', 'instance')
   redis.call('HDEL', long_key(id), 'cancel')
   if not QUEUED[state] then redis.call('UNLINK', result_key(id)) end
-  if redis.call('HGET', K.live, key) == id then redis.call('HDEL', K.live, key) end
+  if redis.call('HGET', K.live, key) == id then
+    if predecessor then redis.call('HSET', K.live, key, predecessor) else redis.call('HDEL', K.live, key) end
+  end
   redis.call('ZREM', K.active, id)
   redis.call('ZADD', K.finished, text(NOW), id)
   settle_dependants(id)

@@ -12,6 +12,7 @@ mod publishing;
 mod random;
 mod retention;
 mod simulation;
+mod successors;
 mod transitions;
 
 use std::time::Duration;
