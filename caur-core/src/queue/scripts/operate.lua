@@ -38,11 +38,11 @@ elseif ACTION == 'unhold' then
   settle(id, by)
 else
   if not QUEUED[state] then return { 'no', 'it is ' .. state .. ' and not in the queue' } end
-  remove_edges(id, true)
-  local first = redis.call('HKEYS', deps_key(id))[1]
-  if first and state == 'waiting' then
+  local first = predecessor_of(id)
+  if first then
     return { 'no', 'it waits for job ' .. first .. ' of the same package, which still runs: cancel that one' }
   end
+  remove_edges(id)
   redis.call('HSET', job_key(id), 'released', '1')
   settle(id, by)
 end
