@@ -306,11 +306,13 @@ local function leave_work(id)
   if redis.call('HINCRBY', K.work, group, '-' .. about[2]) <= 0 then redis.call('HDEL', K.work, group) end
 end
 
--- One line of a job's history for the attempt that just ended; the newest are kept.
+-- One line of a job's history for an attempt that ended and is followed by another, unless it has one; the newest are
+-- kept.
 local function remember(id, outcome, reason)
   local about = job(id, 'attempt', 'builder', 'started', 'history')
   if about[1] == '0' then return end
   local history = about[4] or redis.call('HGET', long_key(id), 'history') or ''
+  if string.match('\n' .. history, '\n(%d+)\t[^\n]*$') == about[1] then return end
   local line = table.concat({ about[1], outcome, about[2] or '', about[3] or '', text(NOW),
     (string.gsub(string.sub(reason or '', 1, 300), '%c', ' ')) }, '\t')
   if #history > 4000 then history = string.gsub(history, '^[^\n]*\n', '', 1) end
@@ -364,13 +366,13 @@ local function infrastructure_failure(id, reason, lost)
     if not string.find(' ' .. victims .. ' ', ' ' .. builder .. ' ', 1, true) then victims = victims .. ' ' .. builder end
     for _ in string.gmatch(victims, '%S+') do victim_count = victim_count + 1 end
   end
-  remember(id, lost and 'lost' or 'infrastructure', reason)
   if victim_count >= 2 then
     return finalize(id, 'building', 'infrastructure-failed', reason .. '; it took down' .. victims .. ', giving up')
   end
   if count >= setting('attempts', 3) then
     return finalize(id, 'building', 'infrastructure-failed', reason .. ' (attempt ' .. count .. ', giving up)')
   end
+  remember(id, lost and 'lost' or 'infrastructure', reason)
   redis.call('ZREM', K.leases, id)
   local delay = setting('backoff_ms', 5000) * 4 ^ (count - 1)
   delay = math.floor(delay + delay / 2 * (tonumber(TIME[2]) % 1000) / 1000)

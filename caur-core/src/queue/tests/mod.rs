@@ -2,6 +2,7 @@
 
 mod failures;
 mod fleet;
+mod history;
 mod lifecycle;
 mod migration;
 mod operate;
