@@ -51,6 +51,7 @@ pub enum Disposition {
 struct Wire<'a> {
     jobs: Vec<WireJob<'a>>,
     extra: &'a [(String, usize, String)],
+    cut: Vec<(String, usize)>,
     chains: &'a BTreeMap<String, u64>,
     delays: &'a BTreeMap<String, u64>,
 }
@@ -73,7 +74,7 @@ struct WireJob<'a> {
 }
 
 impl<'a> Wire<'a> {
-    fn new(batch: &[JobRequest], plan: &'a Plan, again: Option<JobId>, by: &str) -> Self {
+    fn new(batch: &[JobRequest], live: &[LiveJob], plan: &'a Plan, again: Option<JobId>, by: &str) -> Self {
         let jobs = batch.iter().zip(&plan.jobs).map(|(request, planned)| {
             let stored = StoredRequest {
                 request,
@@ -94,10 +95,29 @@ impl<'a> Wire<'a> {
         Self {
             jobs: jobs.collect(),
             extra: &plan.extra,
+            cut: cut(batch, live, &plan.broken),
             chains: &plan.chains,
             delays: &plan.delays,
         }
     }
+}
+
+/// The edges of queued jobs to those of the batch, by index from 1, that were left out.
+fn cut(batch: &[JobRequest], live: &[LiveJob], broken: &[BrokenEdge]) -> Vec<(String, usize)> {
+    let mut cut = Vec::new();
+    for edge in broken {
+        for (index, dependency) in batch
+            .iter()
+            .enumerate()
+            .filter(|(_, job)| job.pkgbase == edge.dependency)
+        {
+            let dependants = live.iter().filter(|job| {
+                job.request.pkgbase == edge.dependant && job.request.target == dependency.target
+            });
+            cut.extend(dependants.map(|job| (job.id.to_string(), index + 1)));
+        }
+    }
+    cut
 }
 
 impl Queue {
@@ -147,7 +167,7 @@ impl Queue {
             let live: Vec<LiveJob> = self.live_jobs().await?;
             let durations = self.durations().await?;
             let plan = plan::plan(&batch, &live, |key| durations.get(key).copied());
-            let wire = Wire::new(&batch, &plan, again, asker.by);
+            let wire = Wire::new(&batch, &live, &plan, again, asker.by);
             let text = serde_json::to_string(&wire).expect("a plan is plain data");
             let mut script = scripts::SUBMIT.prepare_invoke();
             script

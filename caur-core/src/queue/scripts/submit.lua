@@ -3,6 +3,7 @@
 -- Plan: jobs = [{key, class, request as JSON, expected, chain, deps = {"#index" or id: names}, broken = names,
 --                delay, id = a final job that is to be built again}],
 --       extra = [[id of a queued job, index of the job that it now waits for, names]],
+--       cut = [[id of a queued job, index of the job that it needs and does not wait for, as that would close a cycle]],
 --       chains = {id of a queued job: its new chain}, delays = {likewise}
 local version = redis.call('GET', K.graph) or '0'
 if version ~= ARGV[1] then return { 'conflict' } end
@@ -101,19 +102,30 @@ for index, new in ipairs(plan.jobs) do
   end
 end
 
+-- An edge to a failed older job of the same package is answered by the newer one, waited for or not.
+local function answered(id, dependency)
+  local key = job(dependency, 'key')[1]
+  for _, old in ipairs(redis.call('HKEYS', deps_key(id))) do
+    local about = job(old, 'key', 'state')
+    if old ~= dependency and about[1] == key and FINAL[about[2] or ''] then remove_edge(id, old) end
+  end
+end
+
 -- Queued jobs of earlier batches that need something of this one.
 local touched = {}
 for _, edge in ipairs(plan.extra) do
   local id, dependency = edge[1], ids[edge[2]]
   local state = state_of(id)
   if QUEUED[state] then
-    -- An edge to a failed older job of the same package is answered by the newer one.
-    local key = job(dependency, 'key')[1]
-    for _, old in ipairs(redis.call('HKEYS', deps_key(id))) do
-      local about = job(old, 'key', 'state')
-      if old ~= dependency and about[1] == key and FINAL[about[2] or ''] then remove_edge(id, old) end
-    end
+    answered(id, dependency)
     add_edge(id, dependency, edge[3])
+    touched[id] = state
+  end
+end
+for _, edge in ipairs(plan.cut) do
+  local id, state = edge[1], state_of(edge[1])
+  if state == 'blocked' or state == 'held' then
+    answered(id, ids[edge[2]])
     touched[id] = state
   end
 end

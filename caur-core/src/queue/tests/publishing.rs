@@ -38,6 +38,24 @@ async fn a_failed_dependency_blocks_until_it_succeeds() {
 }
 
 #[tokio::test]
+async fn a_blocked_job_that_its_dependency_now_needs_is_let_go() {
+    let farm = Fixture::new().await;
+    let ids = farm
+        .submit(vec![request("lib", &[]), request("app", &["lib"])])
+        .await;
+    let lib = farm.claim("one", 2).await.unwrap();
+    farm.finish(&lib, BuildOutcome::Failed).await;
+    assert_eq!(farm.state(ids[1]).await, JobState::Blocked);
+    // They need each other now: app is not to wait for the new lib, and so no longer for the failed one either.
+    let again = farm.submit(vec![request("lib", &["app"])]).await[0];
+    let (app, lib) = (farm.job(ids[1]).await, farm.job(again).await);
+    assert_eq!(
+        (app.state, lib.state, lib.waits_for),
+        (JobState::Ready, JobState::Waiting, vec![app.id])
+    );
+}
+
+#[tokio::test]
 async fn a_dependant_goes_on_where_the_target_has_the_packages() {
     let farm = Fixture::new().await;
     farm.queue
