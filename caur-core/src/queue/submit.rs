@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::plan::{self, LiveJob, Plan};
 use super::record::StoredRequest;
 use super::{Asker, BrokenEdge, Queue, QueueError, keys, scripts};
-use crate::model::{Job, JobId, JobRequest, Pkgbase};
+use crate::model::{Job, JobId, JobRequest, JobState, Pkgbase};
 
 /// How often a plan is made anew because the graph changed meanwhile.
 const TRIES: u32 = 20;
@@ -102,6 +102,20 @@ impl<'a> Wire<'a> {
     }
 }
 
+/// A job that is to be built again as planning sees it: as a queued one that is replaced, for what is blocked on it
+/// waits for it from then on.
+fn revived(id: JobId, request: &JobRequest) -> LiveJob {
+    LiveJob {
+        id,
+        request: request.clone(),
+        state: JobState::Waiting,
+        expected: 0,
+        chain: 0,
+        released: false,
+        waits_for: Vec::new(),
+    }
+}
+
 /// The edges of queued jobs to those of the batch, by index from 1, that were left out.
 fn cut(batch: &[JobRequest], live: &[LiveJob], broken: &[BrokenEdge]) -> Vec<(String, usize)> {
     let mut cut = Vec::new();
@@ -164,7 +178,8 @@ impl Queue {
             let version: Option<String> = self
                 .query("read the queue", redis::cmd("GET").arg(keys::GRAPH))
                 .await?;
-            let live: Vec<LiveJob> = self.live_jobs().await?;
+            let mut live: Vec<LiveJob> = self.live_jobs().await?;
+            live.extend(again.map(|id| revived(id, &batch[0])));
             let durations = self.durations().await?;
             let plan = plan::plan(&batch, &live, |key| durations.get(key).copied());
             let wire = Wire::new(&batch, &live, &plan, again, asker.by);

@@ -56,6 +56,18 @@ async fn a_blocked_job_that_its_dependency_now_needs_is_let_go() {
 }
 
 #[tokio::test]
+async fn a_retry_closes_no_circle_with_what_is_blocked_on_it() {
+    let farm = Fixture::new().await;
+    let lib = farm.submit(vec![request("lib", &["app"])]).await[0];
+    let app = farm.submit(vec![request("app", &["lib"])]).await[0];
+    farm.queue.cancel(lib, TESTER).await.unwrap();
+    assert_eq!(farm.state(app).await, JobState::Blocked);
+    farm.queue.retry(lib, false, TESTER).await.unwrap();
+    farm.sound().await;
+    assert_eq!(farm.claim("one", 2).await.unwrap().job.id, lib);
+}
+
+#[tokio::test]
 async fn a_dependant_goes_on_where_the_target_has_the_packages() {
     let farm = Fixture::new().await;
     farm.queue
