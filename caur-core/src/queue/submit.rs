@@ -111,6 +111,7 @@ fn revived(id: JobId, request: &JobRequest) -> LiveJob {
         state: JobState::Waiting,
         expected: 0,
         chain: 0,
+        delay: 0,
         released: false,
         waits_for: Vec::new(),
     }
