@@ -119,7 +119,7 @@ pub struct Group {
 pub struct View<'a> {
     /// The builder's class; none: it takes only jobs for its name.
     pub class: Option<u32>,
-    /// The builder's speed, [`NORMAL_SPEED`] where it is not known.
+    /// The builder's speed, above 0; [`NORMAL_SPEED`] where it is not known.
     pub speed: u64,
     /// Every class that has work or builders, ascending, those above the builder's as well.
     pub classes: &'a [Group],
