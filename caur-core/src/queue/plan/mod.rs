@@ -105,7 +105,7 @@ struct Edge<'a> {
 /// Edges run between jobs of the same target and architecture only. Where several jobs provide a name, the one
 /// whose pkgbase it is comes first, then the first by pkgbase. A queued job that needs something of the batch waits
 /// for it as well. Cycles are cut at their weakest edges, and these are reported; what waits in the queue goes on
-/// waiting. A job that an operator released, and one that takes its place in the queue, gets no new edges.
+/// waiting. A job that an operator released gets no new edges, until a newer request takes its place.
 pub fn plan(batch: &[JobRequest], live: &[LiveJob], expected: impl Fn(&str) -> Option<u64>) -> Plan {
     let places: HashMap<(&Target, &Pkgbase), usize> = batch
         .iter()
@@ -138,7 +138,6 @@ pub fn plan(batch: &[JobRequest], live: &[LiveJob], expected: impl Fn(&str) -> O
         if job.state.is_queued() || job.state == JobState::Building {
             by_id.insert(job.id, index);
         }
-        nodes[index].open = !(job.released && job.state.is_queued());
     }
 
     let mut kept = Vec::new();

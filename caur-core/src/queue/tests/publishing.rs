@@ -41,7 +41,7 @@ async fn a_failed_dependency_blocks_until_it_succeeds() {
 async fn a_blocked_job_that_its_dependency_now_needs_is_let_go() {
     let farm = Fixture::new().await;
     let ids = farm
-        .submit(vec![request("lib", &[]), request("app", &["lib"])])
+        .submit(vec![request("lib", &[]), request("app", &["lib:check"])])
         .await;
     let lib = farm.claim("one", 2).await.unwrap();
     farm.finish(&lib, BuildOutcome::Failed).await;

@@ -87,7 +87,12 @@ impl Model {
     /// The edges that a batch asks for: of its jobs to what is there, and of queued jobs to those of the batch.
     fn wanted(&self, ids: &[JobId]) -> BTreeMap<Pair, BTreeSet<String>> {
         let mut wanted: BTreeMap<Pair, BTreeSet<String>> = BTreeMap::new();
-        for (&dependant, job) in self.jobs.iter().filter(|(_, job)| job.state.is_queued()) {
+        // What an operator let start stays free, until a newer request takes its place.
+        for (&dependant, job) in self
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.state.is_queued() && !job.released)
+        {
             for need in &job.request.needs {
                 let provider = self.provider(&job.request.target, &need.name);
                 if let Some(provider) = provider.filter(|on| *on != dependant)
