@@ -133,10 +133,7 @@ impl Queue {
             ));
         }
         let mut expected: BTreeMap<String, i64> = BTreeMap::new();
-        for job in jobs
-            .values()
-            .filter(|job| job.state.is_queued() || job.state == JobState::Building)
-        {
+        for job in jobs.values().filter(|job| is_work(job.state)) {
             *expected.entry(group(&job.request.class)).or_default() +=
                 i64::try_from(job.expected).unwrap_or(i64::MAX);
         }
@@ -275,6 +272,14 @@ impl Findings {
             self.add(format!("job {id} is {} and is missing in {set}", jobs[id].state));
         }
     }
+}
+
+/// Whether builders still have to build a job in this state, as far as they can.
+fn is_work(state: JobState) -> bool {
+    matches!(
+        state,
+        JobState::Waiting | JobState::Ready | JobState::Backoff | JobState::Building
+    )
 }
 
 /// Jobs that can never start, since following what they wait for leads back to them.

@@ -9,7 +9,7 @@
 --   backoff jobs, and only those, stand in `backoff`; blocked ones in `blocked`
 --   uploaded jobs, and only those, stand in `uploads:TARGET/ARCH`
 --   `deps` of a job and `dependants` of the other name the same edges; a ready job has no unmet edge
---   `work` holds, per group, the sum of the expected seconds of all jobs that are queued or building
+--   `work` holds, per group, the sum of the expected seconds of all jobs that are waiting, ready, backoff or building
 
 local K = {
   active = '{caur}:q:active',
@@ -67,6 +67,9 @@ local FINAL = {
   ['out-of-memory'] = true, canceled = true, ['infrastructure-failed'] = true,
 }
 
+-- What builders still have to do.
+local WORK = { waiting = true, ready = true, backoff = true, building = true }
+
 local function request_key(id) return '{caur}:submit:' .. id end
 local function job_key(id) return '{caur}:q:j:' .. id end
 local function long_key(id) return '{caur}:q:l:' .. id end
@@ -116,10 +119,21 @@ local function trail(about, id, by, why)
     'action', ACTION, 'about', about, 'job', id, 'by', by, 'why', why)
 end
 
+-- A class is a number of 32 bits or a builder's name; tonumber would take names such as 0x1f and nan for numbers.
+local function group_of(class)
+  if #class <= 10 and string.find(class, '^%d+$') then return class, true end
+  return '@' .. class, false
+end
+
+local function add_work(class, expected, sign)
+  local group = group_of(class)
+  if redis.call('HINCRBY', K.work, group, sign .. expected) == 0 then redis.call('HDEL', K.work, group) end
+end
+
 -- The one place where a state changes: hash and event stream always tell the same story. `more` are further fields.
 local function enter(id, state, reason, by, more)
   reason = reason or ''
-  local old = job(id, 'state', 'attempt', 'builder', 'key', 'long')
+  local old = job(id, 'state', 'attempt', 'builder', 'key', 'long', 'class', 'expected')
   local fields = more or {}
   local n = #fields
   fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'state', state, 'since', text(NOW)
@@ -131,6 +145,8 @@ local function enter(id, state, reason, by, more)
     redis.call('HDEL', long_key(id), 'reason')
   end
   redis.call('HSET', job_key(id), unpack(fields))
+  if WORK[state] and not WORK[old[1]] then add_work(old[6], old[7], '') end
+  if WORK[old[1]] and not WORK[state] then add_work(old[6], old[7], '-') end
   if state == 'blocked' then redis.call('ZADD', K.blocked, text(NOW), id) end
   if old[1] == 'blocked' and state ~= 'blocked' then redis.call('ZREM', K.blocked, id) end
   event(id, old[4], old[1] or '', state, old[2] or '0', old[3] or '', reason, by or '')
@@ -141,8 +157,10 @@ local function put_long(id, field, value)
   if #value > SHORT then
     redis.call('HSET', long_key(id), field, value)
     redis.call('HSET', job_key(id), 'long', '1')
+    redis.call('HDEL', job_key(id), field)
   else
     redis.call('HSET', job_key(id), field, value)
+    redis.call('HDEL', long_key(id), field)
   end
 end
 
@@ -155,12 +173,6 @@ end
 local function put_cancel(id, reason)
   put_long(id, 'cancel', reason)
   wake(K.wake, 'cancel', id)
-end
-
--- A class is a number of 32 bits or a builder's name; tonumber would take names such as 0x1f and nan for numbers.
-local function group_of(class)
-  if #class <= 10 and string.find(class, '^%d+$') then return class, true end
-  return '@' .. class, false
 end
 
 local function chain_set(group) return '{caur}:q:ready:' .. group .. ':chain' end
@@ -296,16 +308,6 @@ local function end_log(id, state, reason)
   end
 end
 
-local function join_work(id, class, expected)
-  redis.call('HINCRBY', K.work, group_of(class), text(expected))
-end
-
-local function leave_work(id)
-  local about = job(id, 'class', 'expected')
-  local group = group_of(about[1])
-  if redis.call('HINCRBY', K.work, group, '-' .. about[2]) <= 0 then redis.call('HDEL', K.work, group) end
-end
-
 -- One line of a job's history for an attempt that ended and is followed by another, unless it has one; the newest are
 -- kept.
 local function remember(id, outcome, reason)
@@ -316,7 +318,6 @@ local function remember(id, outcome, reason)
   local line = table.concat({ about[1], outcome, about[2] or '', about[3] or '', text(NOW),
     (string.gsub(string.sub(reason or '', 1, 300), '%c', ' ')) }, '\t')
   if #history > 4000 then history = string.gsub(history, '^[^\n]*\n', '', 1) end
-  if about[4] then redis.call('HDEL', job_key(id), 'history') end
   put_long(id, 'history', history == '' and line or history .. '\n' .. line)
 end
 
@@ -326,7 +327,6 @@ local function finalize(id, state, final, reason, by)
   local key = job(id, 'key')[1]
   local predecessor = predecessor_of(id)
   if state == 'building' or state == 'publishing' then redis.call('ZREM', K.leases, id) end
-  if QUEUED[state] or state == 'building' then leave_work(id) end
   if state == 'uploaded' then redis.call('ZREM', uploads_key(target_of(key)), id) end
   if QUEUED[state] then remove_edges(id) else end_log(id, final, reason) end
   enter(id, final, reason, by, { 'finished', text(NOW) })

@@ -49,7 +49,7 @@ for _, id in ipairs(ids) do
   redis.call('DEL', '{caur}:build:result:' .. id)
   if manifest and not FINAL[now.state] then redis.call('SET', result_key(id), manifest) end
 
-  if QUEUED[now.state] or now.state == 'building' then join_work(id, request.class, now.expected) end
+  if WORK[now.state] then add_work(request.class, now.expected, '') end
   if now.state == 'uploaded' then
     move(old('uploads:' .. request.target), uploads_key(request.target))
   elseif now.state == 'blocked' then

@@ -35,7 +35,8 @@ for index, new in ipairs(plan.jobs) do
     unqueue(id, state)
     -- What waits for it stays; so does an edge to the running job that it succeeds.
     remove_edges(id, true)
-    leave_work(id)
+    local old = job(id, 'class', 'expected')
+    if WORK[state] then add_work(old[1], old[2], '-') end
   elseif new.id then
     id, disposition = new.id, 'again'
     counts.again = counts.again + 1
@@ -55,27 +56,26 @@ for index, new in ipairs(plan.jobs) do
   ids[index], dispositions[index] = id, disposition
 
   redis.call('SET', request_key(id), new.request)
-  join_work(id, new.class, new.expected)
   redis.call('HSET', K.live, key, id)
   redis.call('ZADD', K.active, id, id)
   local fields = { 'key', key, 'class', new.class, 'expected', text(new.expected), 'chain', text(new.chain),
     'delay', text(new.delay) }
-  if new.broken then put_long(id, 'broken', new.broken) else redis.call('HDEL', job_key(id), 'broken') end
+  redis.call('HSET', job_key(id), unpack(fields))
+  if new.broken then
+    put_long(id, 'broken', new.broken)
+  elseif disposition ~= 'queued' then
+    redis.call('HDEL', job_key(id), 'broken')
+    redis.call('HDEL', long_key(id), 'broken')
+  end
   if disposition == 'replaced' then
     redis.call('HDEL', job_key(id), 'avoid', 'avoid_until', 'lost', 'infrastructure', 'released')
+    if WORK[state] then add_work(new.class, text(new.expected), '') end
     -- Somebody holds it back; a newer request does not change that.
-    if state == 'held' then
-      redis.call('HSET', job_key(id), unpack(fields))
-    else
-      redis.call('HSET', job_key(id), unpack(fields))
-      enter(id, 'waiting', 'updated by a newer request', by)
-    end
+    if state ~= 'held' then enter(id, 'waiting', 'updated by a newer request', by) end
   else
-    if disposition ~= 'again' then
-      redis.call('HSET', job_key(id), 'attempt', '0', 'key', key)
-    end
+    if disposition ~= 'again' then redis.call('HSET', job_key(id), 'attempt', '0') end
     if live then add_edge(id, live, '=') end
-    enter(id, 'waiting', disposition == 'queued' and '' or disposition, by, fields)
+    enter(id, 'waiting', disposition == 'queued' and '' or disposition, by)
   end
 end
 redis.call('SET', K.last_id, text(last))
