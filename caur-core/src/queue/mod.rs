@@ -22,6 +22,7 @@ mod record;
 mod rules;
 mod scripts;
 pub mod simulate;
+mod size;
 mod submit;
 mod sweep;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use plan::BrokenEdge;
 pub use publish::{PublishClaim, PublishOutcome};
 pub use read::{Event, JobFilter};
 pub use rules::QueueRules;
+pub use size::QueueSize;
 pub use submit::{Disposition, SubmitReport, Submitted};
 pub use sweep::{SweepReport, SweepSettings};
 pub use wait::{Signal, Waiter};
