@@ -64,9 +64,15 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         state: Option<PathBuf>,
     },
-    /// Look at jobs and their logs
+    /// Look at jobs and their logs, and change what becomes of them
     #[command(subcommand)]
     Job(JobCommand),
+    /// Look at builders, and stop and start them
+    #[command(subcommand)]
+    Builders(BuildersCommand),
+    /// Look at the queue as a whole, and stop and start it
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -103,7 +109,7 @@ pub enum JobCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show one job
+    /// Show one job, and why it waits
     Show {
         /// Job number, PKGBASE or TARGET/ARCH/PKGBASE (the newest one)
         job: String,
@@ -125,6 +131,137 @@ pub enum JobCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Cancel jobs: queued ones at once, running ones as soon as their builders stop them
+    Cancel(JobsArgs),
+    /// Put jobs that have ended back into the queue
+    Retry {
+        /// Which ones
+        #[command(flatten)]
+        args: JobsArgs,
+        /// Build a version that is published already once more, with the next free pkgrel
+        #[arg(long)]
+        rebuild: bool,
+    },
+    /// Let jobs start at once, whatever they wait for
+    Release(JobsArgs),
+    /// Keep queued jobs from starting
+    Hold(JobsArgs),
+    /// Let held jobs go on
+    Unhold(JobsArgs),
+    /// Change the priority of a queued job; higher ones are taken before anything else
+    Priority {
+        /// Job number, PKGBASE or TARGET/ARCH/PKGBASE
+        job: String,
+        /// From -100 to 100; 0 is the usual one
+        #[arg(allow_negative_numbers = true, value_name = "N")]
+        priority: i32,
+        /// Why
+        #[command(flatten)]
+        reason: Reason,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Why something is asked for.
+#[derive(Debug, Args)]
+pub struct Reason {
+    /// Why, for the record of actions
+    #[arg(
+        long = "reason",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    pub text: String,
+}
+
+/// Jobs that something is done to.
+#[derive(Debug, Args)]
+pub struct JobsArgs {
+    /// Job numbers, PKGBASE or TARGET/ARCH/PKGBASE
+    #[arg(required = true, value_name = "JOB")]
+    pub jobs: Vec<String>,
+    /// Why
+    #[command(flatten)]
+    pub reason: Reason,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Commands about builders.
+#[derive(Debug, Subcommand)]
+pub enum BuildersCommand {
+    /// List the builders that were there within a week
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have a builder take no more jobs; what it builds goes on
+    Pause(BuilderArgs),
+    /// End a pause or a drain
+    Resume(BuilderArgs),
+    /// Have a builder's processes end once their jobs have
+    Drain(BuilderArgs),
+}
+
+/// A builder that something is done to.
+#[derive(Debug, Args)]
+pub struct BuilderArgs {
+    /// Its name, as in BUILDER_HOSTNAME
+    pub name: String,
+    /// Why
+    #[command(flatten)]
+    pub reason: Reason,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Commands about the queue as a whole.
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// Have no builder take any job; what is being built goes on
+    Pause {
+        /// Why
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// End the pause
+    Resume {
+        /// Why
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// How much there is to do, and who does it
+    Stats {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Who asked for what, when and why, newest first
+    Actions {
+        /// How many
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: usize,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove every job, queued, running or finished, with its log
+    Reset {
+        /// The number of jobs that are lost; without it the terminal is asked
+        #[arg(long, value_name = "TEXT")]
+        confirm: Option<String>,
+        /// Why
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Check the queue's invariants
+    Audit,
 }
 
 /// Commands about the configuration.

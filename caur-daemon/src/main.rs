@@ -2,7 +2,9 @@
 
 #![warn(clippy::unwrap_used)]
 
+mod asker;
 mod builder;
+mod builders;
 mod causes;
 mod cli;
 mod config_check;
@@ -11,8 +13,11 @@ mod job;
 mod landing_zone;
 mod outage;
 mod publisher;
+mod queue;
 mod redis_child;
 mod roles;
+#[cfg(test)]
+mod samples;
 mod schedule;
 mod supervisor;
 mod sweeper;
@@ -50,7 +55,7 @@ fn main() -> ExitCode {
             outcome
         });
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {}", causes::chain(&*error));
+        eprintln!("error: {}", table::printable(&causes::chain(&*error)));
         ExitCode::FAILURE
     })
 }
@@ -78,16 +83,9 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             return schedule::run(&cli.shared, args, &loaded.config, &queue).await;
         }
         Command::Job(command) => return job::run(command, &open(&loaded.config).await?).await,
-        Command::Audit => {
-            let violations = open(&loaded.config).await?.audit().await?;
-            for violation in &violations {
-                println!("{violation}");
-            }
-            if !violations.is_empty() {
-                return Err(eyre!("{} invariants of the queue do not hold", violations.len()));
-            }
-            println!("the queue is sound");
-        }
+        Command::Builders(command) => builders::run(command, &open(&loaded.config).await?).await?,
+        Command::Queue(command) => return queue::run(command, &open(&loaded.config).await?).await,
+        Command::Audit => queue::audit(&open(&loaded.config).await?).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

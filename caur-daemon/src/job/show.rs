@@ -1,0 +1,138 @@
+//! `job show`: everything about one job, and why it waits.
+
+use caur_core::model::{Job, PastAttempt};
+use caur_core::queue::{Queue, Why};
+use color_eyre::eyre::{Result, WrapErr};
+use serde::Serialize;
+
+use super::find::Finder;
+use super::why;
+use crate::table::{duration, elapsed, listing};
+
+/// A job as JSON.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    job: &'a Job,
+    why: &'a Why,
+}
+
+/// Prints the job that `name` means.
+///
+/// # Errors
+/// It does not exist, or Redis is out of reach.
+pub async fn show(queue: &Queue, name: &str, as_json: bool) -> Result<()> {
+    let job = Finder::new(queue).find(name).await?;
+    let why = queue.why(&job).await?;
+    if as_json {
+        let shown = Shown { job: &job, why: &why };
+        println!("{}", serde_json::to_string(&shown).wrap_err("cannot write JSON")?);
+        return Ok(());
+    }
+    print!("{}", listing(&rows(&job, &why, queue.now().await?)));
+    Ok(())
+}
+
+fn rows(job: &Job, why: &Why, now: u64) -> Vec<(&'static str, String)> {
+    let request = &job.request;
+    let optional = |value: Option<String>| value.unwrap_or_default();
+    let sentence = why::sentence(why, now);
+    let reason = optional(job.reason.clone());
+    let explained = match (sentence.is_empty(), reason.is_empty()) {
+        (true, true) => optional(job.phase.clone()),
+        (true, false) => reason,
+        (false, _) => sentence,
+    };
+    let builder = match (&job.builder, &job.instance) {
+        (Some(builder), Some(instance)) => format!("{builder} (instance {instance})"),
+        (builder, _) => optional(builder.clone()),
+    };
+    let mut rows = vec![
+        ("Job", job.id.to_string()),
+        ("Package", request.key()),
+        (
+            "State",
+            format!("{} since {}", job.state, elapsed(job.since, now)),
+        ),
+        ("Why", explained),
+        ("Stopping", optional(job.canceling.clone())),
+    ];
+    rows.extend(why::dependencies(why).into_iter().map(|on| ("Waits for", on)));
+    if !job.broken.is_empty() {
+        let broken = job.broken.join(", ");
+        rows.push((
+            "Circle",
+            format!("does not wait for {broken}, although it needs what that builds: they need each other"),
+        ));
+    }
+    if job.released {
+        rows.push(("Released", "starts whatever it depends on".to_owned()));
+    }
+    if job.priority != 0 {
+        rows.push(("Priority", job.priority.to_string()));
+    }
+    rows.extend([
+        ("Source", request.source.to_string()),
+        ("Class", request.class.to_string()),
+        ("Asked by", job.requested_by.clone()),
+        ("Attempt", job.attempt.to_string()),
+        ("Builder", builder),
+        (
+            "Commit",
+            optional(job.built_commit.as_ref().map(ToString::to_string)),
+        ),
+        ("Expected", duration(job.expected)),
+    ]);
+    if request.rebuild {
+        rows.push((
+            "Rebuild",
+            "also of a version that is published already".to_owned(),
+        ));
+    }
+    rows.extend(job.packages.iter().map(|file| ("Published", file.clone())));
+    rows.extend(job.history.iter().map(|past| ("Before", attempt(past, now))));
+    rows
+}
+
+fn attempt(past: &PastAttempt, now: u64) -> String {
+    let mut text = format!("attempt {}: {}", past.attempt, past.outcome);
+    if !past.builder.is_empty() {
+        text += &format!(" on {}", past.builder);
+    }
+    if let Some(started) = past.started {
+        text += &format!(" after {}", elapsed(started, past.ended));
+    }
+    text += &format!(", {} ago", elapsed(past.ended, now));
+    if !past.reason.is_empty() {
+        text += &format!(": {}", past.reason);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_says_where_when_and_why_it_ended() {
+        let past = PastAttempt {
+            attempt: 2,
+            outcome: "lost".to_owned(),
+            builder: "small".to_owned(),
+            started: Some(10_000),
+            ended: 195_000,
+            reason: "its lease ran out".to_owned(),
+        };
+        assert_eq!(
+            attempt(&past, 200_000),
+            "attempt 2: lost on small after 3m05s, 5s ago: its lease ran out"
+        );
+        let bare = PastAttempt {
+            builder: String::new(),
+            started: None,
+            reason: String::new(),
+            ..past
+        };
+        assert_eq!(attempt(&bare, 200_000), "attempt 2: lost, 5s ago");
+    }
+}

@@ -1,0 +1,48 @@
+//! `queue …`: the queue as a whole.
+
+mod actions;
+mod audit;
+mod reset;
+mod stats;
+
+use std::process::ExitCode;
+
+use caur_core::queue::Queue;
+use color_eyre::eyre::Result;
+
+use crate::asker::Requester;
+use crate::cli::QueueCommand;
+
+pub use audit::audit;
+
+/// Runs the command.
+///
+/// # Errors
+/// It was refused, or Redis is out of reach.
+pub async fn run(command: &QueueCommand, queue: &Queue) -> Result<ExitCode> {
+    match command {
+        QueueCommand::Pause { reason } => {
+            queue.pause(None, Requester::new(&reason.text).asker()).await?;
+            println!("the queue is paused: no job is taken, what is being built goes on");
+        }
+        QueueCommand::Resume { reason } => {
+            let paused = queue.paused().await?;
+            queue.resume(None, Requester::new(&reason.text).asker()).await?;
+            println!(
+                "{}",
+                if paused.is_some() {
+                    "the queue goes on"
+                } else {
+                    "the queue was not paused"
+                }
+            );
+        }
+        QueueCommand::Stats { json } => stats::run(queue, *json).await?,
+        QueueCommand::Actions { limit, json } => actions::run(queue, *limit, *json).await?,
+        QueueCommand::Reset { confirm, reason } => {
+            reset::run(queue, confirm.as_deref(), &Requester::new(&reason.text)).await?;
+        }
+        QueueCommand::Audit => audit(queue).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
