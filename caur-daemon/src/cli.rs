@@ -89,6 +89,12 @@ pub struct ScheduleArgs {
     /// Commit to build; without it the head of the branch is built
     #[arg(long, value_name = "SHA")]
     pub build_commit: Option<String>,
+    /// Build a version that is published already once more, with the next free pkgrel
+    #[arg(long)]
+    pub rebuild: bool,
+    /// Why
+    #[command(flatten)]
+    pub reason: Reason,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,

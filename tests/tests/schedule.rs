@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use caur_core::model::{BuildClass, JobState};
+use caur_core::model::{BuildClass, Job, JobState};
 use caur_tests::{Farm, FarmOptions, SOURCE, TARGET};
 use serde_json::{Value, json};
 
@@ -237,11 +237,50 @@ async fn a_circle_of_dependencies_is_cut_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_packages_in_a_circle_need_each_other_for_comes_from_their_folders() {
+    let farm = known_farm().await;
+    let folder = farm.path().join("collection");
+    for (pkgbase, needs) in [
+        ("a", "makedepends = libb.so"),
+        ("b", "checkdepends = a>=1\n\tdepends = c"),
+        ("c", "checkdepends = a"),
+    ] {
+        fs::create_dir_all(folder.join(pkgbase)).unwrap();
+        let text = format!(
+            "pkgbase = {pkgbase}\n\tpkgver = 1\n\tpkgrel = 1\n\tarch = any\n\t{needs}\n\npkgname = {pkgbase}\n"
+        );
+        fs::write(folder.join(pkgbase).join(".SRCINFO"), text).unwrap();
+    }
+    let mut environment = farm.redis_environment();
+    environment.push(("CI_PROJECT_DIR", folder.display().to_string()));
+    let tree = "a:a:libb.so;b:b,libb.so:a,c;c:c:";
+    let flags = ["schedule", "--target-repo", TARGET, "--source-repo", SOURCE];
+    let arguments = [&flags[..], &["--deptree", tree, "--rebuild", "a", "b", "c"]].concat();
+    let ran = farm.caur_with(&environment, &arguments, "").await.expect(0);
+    ran.says(&[
+        "b and a need each other: b does not wait for a, although it needs a for its tests (checkdepends)",
+    ]);
+    let needs = |job: Job| -> Vec<String> { job.request.needs.iter().map(ToString::to_string).collect() };
+    let a = farm.job("a").await.unwrap();
+    assert!(a.request.rebuild);
+    assert_eq!(needs(a), ["libb.so"]);
+    assert_eq!(needs(farm.job("b").await.unwrap()), ["a:check", "c:run"]);
+    let shown = farm.caur(&["job", "show", "b"]).await.expect(0).stdout;
+    assert!(shown.contains("Circle     does not wait for a, "), "{shown}");
+    farm.check_queue().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_command_takes_the_flags_that_ci_passes_to_all() {
     let farm = known_farm().await;
     let _ = farm.schedule(&["a"]).await.expect(0);
     let commit = "0123456789012345678901234567890123456789";
-    for command in [&["audit"][..], &["job", "list"], &["config", "check"]] {
+    for command in [
+        &["audit"][..],
+        &["job", "list"],
+        &["config", "check"],
+        &["queue", "stats"],
+    ] {
         let flags = [
             "--commit",
             commit,
