@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use caur_core::model::{BuildClass, BuilderName, BuilderStatus, JobId};
 use caur_core::queue::Queue;
-use color_eyre::eyre::{Result, WrapErr};
+use color_eyre::eyre::Result;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::asker::Requester;
 use crate::cli::{BuilderArgs, BuildersCommand};
+use crate::stdout;
 use crate::table::{elapsed, plain, size, table};
 
 /// Runs the command.
@@ -22,20 +23,17 @@ pub async fn run(command: &BuildersCommand, queue: &Queue) -> Result<()> {
         BuildersCommand::Pause(args) => {
             let (name, requester) = about(args)?;
             let count = queue.pause(Some(&name), requester.asker()).await?;
-            say(args, "takes no more jobs", count);
-            Ok(())
+            say(args, "takes no more jobs", count)
         }
         BuildersCommand::Resume(args) => {
             let (name, requester) = about(args)?;
             let count = queue.resume(Some(&name), requester.asker()).await?;
-            say(args, "takes jobs again", count);
-            Ok(())
+            say(args, "takes jobs again", count)
         }
         BuildersCommand::Drain(args) => {
             let (name, requester) = about(args)?;
             let count = queue.drain(&name, requester.asker()).await?;
-            say(args, "ends once its jobs have", count);
-            Ok(())
+            say(args, "ends once its jobs have", count)
         }
     }
 }
@@ -44,21 +42,17 @@ fn about(args: &BuilderArgs) -> Result<(BuilderName, Requester)> {
     Ok((BuilderName::new(&*args.name)?, Requester::new(&args.reason.text)))
 }
 
-fn say(args: &BuilderArgs, result: &str, processes: u32) {
+fn say(args: &BuilderArgs, result: &str, processes: u32) -> Result<()> {
     let name = &args.name;
     if args.json {
-        println!(
-            "{}",
-            json!({ "builder": name, "result": result, "processes": processes })
-        );
-        return;
+        return stdout::json(&json!({ "builder": name, "result": result, "processes": processes }));
     }
     let concerned = match processes {
         0 => "; it is not there now".to_owned(),
         1 => String::new(),
         count => format!("; {count} processes use this name"),
     };
-    println!("{name} {result}{concerned}");
+    stdout::line(&format!("{name} {result}{concerned}"))
 }
 
 /// Whether a builder may take jobs of a class.
@@ -89,8 +83,7 @@ async fn list(queue: &Queue, as_json: bool) -> Result<()> {
                 Shown { builder, state, why }
             })
             .collect();
-        println!("{}", serde_json::to_string(&shown).wrap_err("cannot write JSON")?);
-        return Ok(());
+        return stdout::json(&shown);
     }
     let held: Vec<JobId> = builders.iter().flat_map(|builder| builder.jobs.clone()).collect();
     let packages: HashMap<JobId, String> = queue
@@ -99,7 +92,7 @@ async fn list(queue: &Queue, as_json: bool) -> Result<()> {
         .into_iter()
         .map(|job| (job.id, job.request.pkgbase.to_string()))
         .collect();
-    print!("{}", listed(&builders, &packages, now));
+    stdout::text(&listed(&builders, &packages, now))?;
     for warning in doubles(&builders) {
         eprintln!("warning: {}", plain(&warning));
     }

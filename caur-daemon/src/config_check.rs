@@ -4,6 +4,7 @@ use caur_core::config::Loaded;
 use color_eyre::eyre::{Result, WrapErr};
 use serde_json::json;
 
+use crate::stdout;
 use crate::table::table;
 
 /// Prints it.
@@ -19,16 +20,12 @@ pub fn run(loaded: &Loaded, as_json: bool) -> Result<()> {
                 |value| json!({ "key": value.key, "value": value.value, "source": value.source.to_string() }),
             )
             .collect();
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&values).wrap_err("cannot write JSON")?
-        );
-        return Ok(());
+        let text = serde_json::to_string_pretty(&values).wrap_err("cannot write JSON")?;
+        return stdout::line(&text);
     }
     let rows: Vec<_> = values
         .iter()
         .map(|value| [value.key.to_owned(), value.value_text(), value.source.to_string()])
         .collect();
-    print!("{}", table(["KEY", "VALUE", "SOURCE"], &rows));
-    Ok(())
+    stdout::text(&table(["KEY", "VALUE", "SOURCE"], &rows))
 }

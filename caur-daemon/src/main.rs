@@ -19,6 +19,7 @@ mod roles;
 #[cfg(test)]
 mod samples;
 mod schedule;
+mod stdout;
 mod supervisor;
 mod sweeper;
 mod table;

@@ -142,7 +142,7 @@ async fn jobs_are_held_let_go_released_and_given_priorities() {
         ["hold", "test-repo/x86_64/c", "ada", "upstream is broken"],
         ["unhold", "test-repo/x86_64/b", "ada", ""],
         ["release", "test-repo/x86_64/a", "ada", ""],
-        ["priority", "test-repo/x86_64/a", "ada", "later"],
+        ["priority", "test-repo/x86_64/a", "ada", "-3: later"],
     ] {
         let uid = format!("uid {}", rustix::process::getuid().as_raw());
         let wanted = wanted.map(|text| if text == "uid" { &*uid } else { text });
@@ -255,6 +255,13 @@ async fn the_queue_is_measured_paused_and_emptied() {
     let audit = farm.caur(&["queue", "audit"]).await.expect(0);
     assert_eq!(audit.stdout, "the queue is sound\n");
     farm.check_queue().await;
+
+    // A reader that has seen enough, as `head`.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = farm.program(&farm.redis_environment());
+    command.args(["queue", "actions"]).stdout(writer);
+    assert!(command.status().unwrap().success());
 
     for command in ["pause", "resume", "drain"] {
         let ran = ada(&farm, &["builders", command, "nobody"]).await.expect(1);

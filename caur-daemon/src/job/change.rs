@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::find::Finder;
 use crate::asker::Requester;
 use crate::causes;
+use crate::stdout;
 use crate::table::{printable, table};
 
 /// What to do to a job.
@@ -68,7 +69,7 @@ pub async fn run(
             result,
         });
     }
-    print(change, &outcomes, as_json);
+    print(change, &outcomes, as_json)?;
     if let Some(error) = broken_off {
         return Err(error);
     }
@@ -100,7 +101,7 @@ fn is_outage(error: &Report) -> bool {
     matches!(error.downcast_ref(), Some(QueueError::Link { .. }))
 }
 
-fn print(change: Change, outcomes: &[Outcome], as_json: bool) {
+fn print(change: Change, outcomes: &[Outcome], as_json: bool) -> Result<()> {
     if as_json {
         let outcomes: Vec<Value> = outcomes
             .iter()
@@ -112,8 +113,7 @@ fn print(change: Change, outcomes: &[Outcome], as_json: bool) {
                 Err(reason) => json!({ "asked": outcome.asked, "error": reason }),
             })
             .collect();
-        println!("{}", Value::from(outcomes));
-        return;
+        return stdout::json(&outcomes);
     }
     let rows: Vec<[String; 3]> = outcomes
         .iter()
@@ -127,7 +127,7 @@ fn print(change: Change, outcomes: &[Outcome], as_json: bool) {
         })
         .collect();
     if !rows.is_empty() {
-        print!("{}", table(["PACKAGE", "JOB", "RESULT"], &rows));
+        stdout::text(&table(["PACKAGE", "JOB", "RESULT"], &rows))?;
     }
     for reason in outcomes
         .iter()
@@ -135,6 +135,7 @@ fn print(change: Change, outcomes: &[Outcome], as_json: bool) {
     {
         eprintln!("error: {}", printable(reason));
     }
+    Ok(())
 }
 
 fn result(change: Change, state: JobState) -> String {

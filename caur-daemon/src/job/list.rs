@@ -2,8 +2,9 @@
 
 use caur_core::model::Job;
 use caur_core::queue::{JobFilter, Queue};
-use color_eyre::eyre::{Result, WrapErr};
+use color_eyre::eyre::Result;
 
+use crate::stdout;
 use crate::table::{elapsed, table};
 
 /// Prints the queue, and up to `finished` jobs that have ended.
@@ -13,8 +14,7 @@ use crate::table::{elapsed, table};
 pub async fn list(queue: &Queue, finished: usize, as_json: bool) -> Result<()> {
     let jobs = queue.jobs(JobFilter { finished }).await?;
     if as_json {
-        println!("{}", serde_json::to_string(&jobs).wrap_err("cannot write JSON")?);
-        return Ok(());
+        return stdout::json(&jobs);
     }
     let now = queue.now().await?;
     let rows: Vec<_> = jobs
@@ -36,8 +36,7 @@ pub async fn list(queue: &Queue, finished: usize, as_json: bool) -> Result<()> {
     let heads = [
         "STATE", "PACKAGE", "TARGET", "CLASS", "BUILDER", "TRY", "SINCE", "JOB", "WHY",
     ];
-    print!("{}", table(heads, &rows));
-    Ok(())
+    stdout::text(&table(heads, &rows))
 }
 
 /// What the job itself tells about where it stands; `job show` looks at the rest of the queue, too.

@@ -2,11 +2,12 @@
 
 use caur_core::model::{Job, PastAttempt};
 use caur_core::queue::{Queue, Why};
-use color_eyre::eyre::{Result, WrapErr};
+use color_eyre::eyre::Result;
 use serde::Serialize;
 
 use super::find::Finder;
 use super::why;
+use crate::stdout;
 use crate::table::{duration, elapsed, listing};
 
 /// A job as JSON.
@@ -26,11 +27,9 @@ pub async fn show(queue: &Queue, name: &str, as_json: bool) -> Result<()> {
     let why = queue.why(&job).await?;
     if as_json {
         let shown = Shown { job: &job, why: &why };
-        println!("{}", serde_json::to_string(&shown).wrap_err("cannot write JSON")?);
-        return Ok(());
+        return stdout::json(&shown);
     }
-    print!("{}", listing(&rows(&job, &why, queue.now().await?)));
-    Ok(())
+    stdout::text(&listing(&rows(&job, &why, queue.now().await?)))
 }
 
 fn rows(job: &Job, why: &Why, now: u64) -> Vec<(&'static str, String)> {

@@ -1,8 +1,9 @@
 //! `queue actions`: who asked for what, when and why.
 
 use caur_core::queue::{Queue, TrailEntry};
-use color_eyre::eyre::{Result, WrapErr};
+use color_eyre::eyre::Result;
 
+use crate::stdout;
 use crate::table::{elapsed, table};
 
 /// Prints the newest `limit` actions, newest first.
@@ -12,11 +13,9 @@ use crate::table::{elapsed, table};
 pub async fn run(queue: &Queue, limit: usize, as_json: bool) -> Result<()> {
     let trail = queue.trail(limit).await?;
     if as_json {
-        println!("{}", serde_json::to_string(&trail).wrap_err("cannot write JSON")?);
-        return Ok(());
+        return stdout::json(&trail);
     }
-    print!("{}", listed(&trail, queue.now().await?));
-    Ok(())
+    stdout::text(&listed(&trail, queue.now().await?))
 }
 
 fn listed(trail: &[TrailEntry], now: u64) -> String {

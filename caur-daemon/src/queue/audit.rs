@@ -3,6 +3,7 @@
 use caur_core::queue::Queue;
 use color_eyre::eyre::{Result, eyre};
 
+use crate::stdout;
 use crate::table::plain;
 
 /// Prints every invariant that does not hold.
@@ -12,11 +13,10 @@ use crate::table::plain;
 pub async fn audit(queue: &Queue) -> Result<()> {
     let violations = queue.audit().await?;
     for violation in &violations {
-        println!("{}", plain(&violation.to_string()));
+        stdout::line(&plain(&violation.to_string()))?;
     }
     if !violations.is_empty() {
         return Err(eyre!("{} invariants of the queue do not hold", violations.len()));
     }
-    println!("the queue is sound");
-    Ok(())
+    stdout::line("the queue is sound")
 }

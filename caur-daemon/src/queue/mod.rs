@@ -12,6 +12,7 @@ use color_eyre::eyre::Result;
 
 use crate::asker::Requester;
 use crate::cli::QueueCommand;
+use crate::stdout;
 
 pub use audit::audit;
 
@@ -23,19 +24,15 @@ pub async fn run(command: &QueueCommand, queue: &Queue) -> Result<ExitCode> {
     match command {
         QueueCommand::Pause { reason } => {
             queue.pause(None, Requester::new(&reason.text).asker()).await?;
-            println!("the queue is paused: no job is taken, what is being built goes on");
+            stdout::line("the queue is paused: no job is taken, what is being built goes on")?;
         }
         QueueCommand::Resume { reason } => {
             let paused = queue.paused().await?;
             queue.resume(None, Requester::new(&reason.text).asker()).await?;
-            println!(
-                "{}",
-                if paused.is_some() {
-                    "the queue goes on"
-                } else {
-                    "the queue was not paused"
-                }
-            );
+            stdout::line(match paused {
+                Some(_) => "the queue goes on",
+                None => "the queue was not paused",
+            })?;
         }
         QueueCommand::Stats { json } => stats::run(queue, *json).await?,
         QueueCommand::Actions { limit, json } => actions::run(queue, *limit, *json).await?,

@@ -6,6 +6,7 @@ use caur_core::queue::{JobFilter, Queue};
 use color_eyre::eyre::{Result, WrapErr, bail};
 
 use crate::asker::Requester;
+use crate::stdout;
 
 /// Removes every job when `confirm`, or what is typed on the terminal, is their number.
 ///
@@ -41,6 +42,5 @@ pub async fn run(queue: &Queue, confirm: Option<&str>, requester: &Requester) ->
         );
     }
     let removed = queue.reset(requester.asker()).await?;
-    println!("{removed} jobs were removed");
-    Ok(())
+    stdout::line(&format!("{removed} jobs were removed"))
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use caur_core::model::{BuilderStatus, Job, JobState};
 use caur_core::queue::{JobFilter, Pause, Queue, QueueSize};
-use color_eyre::eyre::{Result, WrapErr};
+use color_eyre::eyre::Result;
 use serde::Serialize;
 
 use crate::builders::serves;
+use crate::stdout;
 use crate::table::{duration, elapsed, listing, size};
 
 /// Prints the numbers.
@@ -20,11 +21,10 @@ pub async fn run(queue: &Queue, as_json: bool) -> Result<()> {
     let now = queue.now().await?;
     let stats = Stats::of(&jobs, &builders, queue.paused().await?, queue.size().await?, now);
     if as_json {
-        println!("{}", serde_json::to_string(&stats).wrap_err("cannot write JSON")?);
+        stdout::json(&stats)
     } else {
-        print!("{}", listing(&stats.rows(now)));
+        stdout::text(&listing(&stats.rows(now)))
     }
-    Ok(())
 }
 
 /// The queue in numbers. Times are in seconds.

@@ -83,7 +83,7 @@ pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &
             .await?
     };
     warnings.extend(circles::warnings(&report));
-    report::print(args.json, &report, &refused, &warnings);
+    report::print(args.json, &report, &refused, &warnings)?;
     if report.jobs.is_empty() {
         return Err(eyre!(
             "nothing was queued: all {} packages were refused",

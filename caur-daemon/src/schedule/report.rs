@@ -1,13 +1,18 @@
 //! What became of a batch, for people and for programs.
 
 use caur_core::queue::{Disposition, SubmitReport};
+use color_eyre::eyre::Result;
 use serde_json::json;
 
 use super::Refused;
+use crate::stdout;
 use crate::table::{printable, table};
 
 /// Prints it, as JSON or as a table with the warnings on standard error.
-pub fn print(as_json: bool, report: &SubmitReport, refused: &[Refused], warnings: &[String]) {
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub fn print(as_json: bool, report: &SubmitReport, refused: &[Refused], warnings: &[String]) -> Result<()> {
     let word = |disposition: &Disposition| match disposition {
         Disposition::Queued => "queued".to_owned(),
         Disposition::Replaced => "replaced".to_owned(),
@@ -29,11 +34,7 @@ pub fn print(as_json: bool, report: &SubmitReport, refused: &[Refused], warnings
             .iter()
             .map(|refused| json!({ "package": refused.package, "reason": refused.reason }))
             .collect();
-        println!(
-            "{}",
-            json!({ "jobs": jobs, "refused": refused, "warnings": warnings })
-        );
-        return;
+        return stdout::json(&json!({ "jobs": jobs, "refused": refused, "warnings": warnings }));
     }
     let mut rows: Vec<[String; 4]> = report
         .jobs
@@ -56,8 +57,9 @@ pub fn print(as_json: bool, report: &SubmitReport, refused: &[Refused], warnings
             String::new(),
         ]
     }));
-    print!("{}", table(["PACKAGE", "CLASS", "RESULT", "JOB"], &rows));
+    stdout::text(&table(["PACKAGE", "CLASS", "RESULT", "JOB"], &rows))?;
     for warning in warnings {
         eprintln!("warning: {}", printable(warning));
     }
+    Ok(())
 }

@@ -46,5 +46,6 @@ else
   redis.call('HSET', job_key(id), 'released', '1')
   settle(id, by)
 end
+if ACTION == 'priority' then why = ARGV[4] .. (why ~= '' and ': ' .. why or '') end
 trail(key, id, by, why)
 return { 'ok', state_of(id) }
