@@ -193,6 +193,10 @@ async fn the_queue_is_measured_paused_and_emptied() {
     assert_eq!(stats["jobs"], json!({ "ready": 1, "waiting": 1 }));
     assert_eq!(stats["ready"], json!({ "1": 1 }));
     assert_eq!(
+        (&stats["expected_end"], &stats["endless"]),
+        (&Value::Null, &json!(2))
+    );
+    assert_eq!(
         (&stats["slots"], &stats["remaining_per_slot"]),
         (&json!(0), &Value::Null)
     );
@@ -328,6 +332,7 @@ async fn a_paused_queue_gives_no_job_and_a_drained_builder_ends_after_its_job() 
         (&json!(name), &json!(1))
     );
     let list = farm.caur(&["builders", "list"]).await.expect(0).stdout;
+    shown(&farm, "held", "Forecast   done in ").await;
     let line = list.lines().nth(1).unwrap_or_default();
     assert!(
         line.starts_with(&format!("{name}  draining  2      1      held  ")),

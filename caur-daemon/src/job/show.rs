@@ -16,6 +16,14 @@ struct Shown<'a> {
     #[serde(flatten)]
     job: &'a Job,
     why: &'a Why,
+    forecast: Option<Forecast>,
+}
+
+/// When it is likely to be built, in milliseconds since 1970.
+#[derive(Serialize)]
+struct Forecast {
+    start: u64,
+    end: u64,
 }
 
 /// Prints the job that `name` means.
@@ -25,14 +33,22 @@ struct Shown<'a> {
 pub async fn show(queue: &Queue, name: &str, as_json: bool) -> Result<()> {
     let job = Finder::new(queue).find(name).await?;
     let why = queue.why(&job).await?;
+    let forecast = queue.forecast().await?.get(&job.id).map(|span| Forecast {
+        start: span.start,
+        end: span.end,
+    });
     if as_json {
-        let shown = Shown { job: &job, why: &why };
+        let shown = Shown {
+            job: &job,
+            why: &why,
+            forecast,
+        };
         return stdout::json(&shown);
     }
-    stdout::text(&listing(&rows(&job, &why, queue.now().await?)))
+    stdout::text(&listing(&rows(&job, &why, forecast.as_ref(), queue.now().await?)))
 }
 
-fn rows(job: &Job, why: &Why, now: u64) -> Vec<(&'static str, String)> {
+fn rows(job: &Job, why: &Why, forecast: Option<&Forecast>, now: u64) -> Vec<(&'static str, String)> {
     let request = &job.request;
     let optional = |value: Option<String>| value.unwrap_or_default();
     let sentence = why::sentence(why, now);
@@ -56,6 +72,9 @@ fn rows(job: &Job, why: &Why, now: u64) -> Vec<(&'static str, String)> {
         ("Why", explained),
         ("Stopping", optional(job.canceling.clone())),
     ];
+    if let Some(forecast) = forecast {
+        rows.push(("Forecast", expectation(forecast, now)));
+    }
     rows.extend(why::dependencies(why).into_iter().map(|on| ("Waits for", on)));
     if !job.broken.is_empty() {
         let broken = job.broken.join(", ");
@@ -93,6 +112,19 @@ fn rows(job: &Job, why: &Why, now: u64) -> Vec<(&'static str, String)> {
     rows
 }
 
+fn expectation(forecast: &Forecast, now: u64) -> String {
+    let until = |time: u64| duration(time.saturating_sub(now).div_ceil(1000));
+    if forecast.start <= now {
+        format!("done in {}", until(forecast.end))
+    } else {
+        format!(
+            "starts in {}, done in {}",
+            until(forecast.start),
+            until(forecast.end)
+        )
+    }
+}
+
 fn attempt(past: &PastAttempt, now: u64) -> String {
     let mut text = format!("attempt {}: {}", past.attempt, past.outcome);
     if !past.builder.is_empty() {
@@ -111,6 +143,17 @@ fn attempt(past: &PastAttempt, now: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_forecast_counts_from_now() {
+        let forecast = Forecast {
+            start: 10_000,
+            end: 190_000,
+        };
+        assert_eq!(expectation(&forecast, 5000), "starts in 5s, done in 3m05s");
+        assert_eq!(expectation(&forecast, 10_000), "done in 3m00s");
+        assert_eq!(expectation(&forecast, 200_000), "done in 0s");
+    }
 
     #[test]
     fn an_attempt_says_where_when_and_why_it_ended() {

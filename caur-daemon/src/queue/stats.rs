@@ -1,13 +1,13 @@
 //! `queue stats`: how much there is to do, who does it, and when it may be done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use caur_core::model::{BuilderStatus, Job, JobState};
+use caur_core::model::{BuilderStatus, Job, JobId, JobState};
+use caur_core::queue::simulate::Span;
 use caur_core::queue::{JobFilter, Pause, Queue, QueueSize};
 use color_eyre::eyre::Result;
 use serde::Serialize;
 
-use crate::builders::serves;
 use crate::stdout;
 use crate::table::{duration, elapsed, listing, size};
 
@@ -19,7 +19,9 @@ pub async fn run(queue: &Queue, as_json: bool) -> Result<()> {
     let jobs = queue.jobs(JobFilter::default()).await?;
     let builders = queue.builders().await?;
     let now = queue.now().await?;
-    let stats = Stats::of(&jobs, &builders, queue.paused().await?, queue.size().await?, now);
+    let paused = queue.paused().await?;
+    let forecast = queue.forecast().await?;
+    let stats = Stats::of(&jobs, &builders, &forecast, paused, queue.size().await?, now);
     if as_json {
         stdout::json(&stats)
     } else {
@@ -38,8 +40,10 @@ struct Stats {
     remaining: u64,
     /// The same for each slot that takes jobs; none without slots.
     remaining_per_slot: Option<u64>,
-    /// Expected seconds until all of it is done, at best; none where something stands in its way.
+    /// Expected seconds until all jobs are done whose end can be told; none where it can of no job.
     expected_end: Option<u64>,
+    /// Unfinished jobs whose end cannot be told: something stands in their way.
+    endless: u64,
     /// Builder processes that are there and take jobs.
     builders: u64,
     /// Their slots.
@@ -56,6 +60,7 @@ impl Stats {
     fn of(
         jobs: &[Job],
         builders: &[BuilderStatus],
+        forecast: &HashMap<JobId, Span>,
         paused: Option<Pause>,
         kept: QueueSize,
         now: u64,
@@ -72,26 +77,20 @@ impl Stats {
         let online = builders.iter().filter(|builder| builder.online).count();
         let slots: u64 = taking.iter().map(|builder| u64::from(builder.report.slots)).sum();
         let remaining = jobs.iter().map(|job| left(job, now)).sum();
-        let per_slot = (slots > 0).then(|| u64::div_ceil(remaining, slots));
-        // Neither more slots nor another order makes a chain of jobs shorter.
-        let longest = jobs
+        let ends: Vec<u64> = jobs
             .iter()
-            .filter(|job| left(job, now) > 0)
-            .map(|job| job.chain.saturating_sub(spent(job, now)))
-            .max()
-            .unwrap_or_default();
-        let unserved = |job: &&Job| {
-            job.state != JobState::Building && left(job, now) > 0 && {
-                !taking.iter().any(|builder| serves(builder, &job.request.class))
-            }
-        };
-        let stuck = paused.is_some() || jobs.iter().any(|job| unserved(&job));
+            .filter_map(|job| Some(forecast.get(&job.id)?.end))
+            .collect();
         Self {
             jobs: states,
             ready,
             remaining,
-            remaining_per_slot: per_slot,
-            expected_end: per_slot.filter(|_| !stuck).map(|per_slot| per_slot.max(longest)),
+            remaining_per_slot: (slots > 0).then(|| u64::div_ceil(remaining, slots)),
+            expected_end: ends
+                .iter()
+                .max()
+                .map(|end| end.saturating_sub(now).div_ceil(1000)),
+            endless: count(jobs.len() - ends.len()),
             builders: count(taking.len()),
             slots,
             builders_stopped: count(online - taking.len()),
@@ -109,11 +108,15 @@ impl Stats {
             || ", and no builder takes jobs".to_owned(),
             |seconds| format!(", {} for each slot", duration(seconds)),
         );
-        let end = match (self.remaining, self.expected_end) {
-            (0, _) => "nothing is left to do".to_owned(),
-            (_, Some(seconds)) => format!("in {} at best", duration(seconds)),
-            (_, None) if self.paused.is_some() => "not while the queue is paused".to_owned(),
-            (_, None) => "not before a builder comes that takes what is left".to_owned(),
+        let end = match (self.expected_end, self.endless) {
+            (None, 0) => "nothing is left to do".to_owned(),
+            (None, _) if self.paused.is_some() => "not while the queue is paused".to_owned(),
+            (None, _) => "not in sight: `job show` says what each job waits for".to_owned(),
+            (Some(seconds), 0) => format!("in {}", duration(seconds)),
+            (Some(seconds), count) => format!(
+                "in {}, but for {count} whose end is not in sight: `job show` says what each waits for",
+                duration(seconds)
+            ),
         };
         let stopped = match self.builders_stopped {
             0 => String::new(),
@@ -216,32 +219,48 @@ mod tests {
         vec![building, waiting, ready, job(10, "one", "d", JobState::Held)]
     }
 
+    /// As the queue tells of [`jobs`] with one builder.
+    fn forecast() -> HashMap<JobId, Span> {
+        let span = |start, end| Span {
+            start: NOW + start,
+            end: NOW + end,
+        };
+        [
+            (JobId(7), span(0, 30_000)),
+            (JobId(8), span(30_000, 129_500)),
+            (JobId(9), span(0, 60_000)),
+        ]
+        .into()
+    }
+
     #[test]
-    fn the_end_is_bounded_by_the_work_of_a_slot_and_by_the_longest_chain() {
+    fn an_end_is_told_as_far_as_it_is_known() {
         let builders = [builder("big", "a")];
-        let stats = Stats::of(&jobs(), &builders, None, KEPT, NOW);
+        let stats = Stats::of(&jobs(), &builders, &forecast(), None, KEPT, NOW);
         assert_eq!(stats.remaining, 30 + 100 + 60);
         assert_eq!(
             (stats.remaining_per_slot, stats.expected_end),
             (Some(64), Some(130))
         );
-        let mut small = builder("small", "b");
-        small.report.slots = 1;
-        let stats = Stats::of(&jobs(), &[small.clone()], None, KEPT, NOW);
-        assert_eq!(stats.expected_end, Some(190));
+        let end = |stats: &Stats| {
+            let rows = stats.rows(NOW);
+            rows.into_iter().find(|(name, _)| *name == "End").unwrap().1
+        };
+        assert!(end(&stats).starts_with("in 2m10s, but for 1 whose end is not in sight"));
+        let stats = Stats::of(&jobs(), &[], &HashMap::new(), None, KEPT, NOW);
+        assert_eq!((stats.remaining_per_slot, stats.expected_end), (None, None));
+        assert!(end(&stats).starts_with("not in sight"));
+        let idle = Stats::of(&[], &builders, &HashMap::new(), None, KEPT, NOW);
+        assert_eq!(end(&idle), "nothing is left to do");
 
-        // Nobody knows the end where something stands in its way.
-        small.report.class = Some(0);
-        assert_eq!(Stats::of(&jobs(), &[small], None, KEPT, NOW).expected_end, None);
-        assert_eq!(Stats::of(&jobs(), &[], None, KEPT, NOW).remaining_per_slot, None);
         let pause = Pause {
             reason: "paused by ada".to_owned(),
             by: "ada".to_owned(),
             since: NOW - 5000,
             until: None,
         };
-        let stats = Stats::of(&jobs(), &builders, Some(pause), KEPT, NOW);
-        assert_eq!(stats.expected_end, None);
+        let stats = Stats::of(&jobs(), &builders, &HashMap::new(), Some(pause), KEPT, NOW);
+        assert_eq!(end(&stats), "not while the queue is paused");
         let shown = listing(&stats.rows(NOW));
         assert!(shown.starts_with("Paused     for 5s: paused by ada\n"), "{shown}");
     }
@@ -251,13 +270,13 @@ mod tests {
         let mut stopped = builder("small", "b");
         stopped.paused = Some("p".to_owned());
         let builders = [builder("big", "a"), stopped];
-        let stats = Stats::of(&jobs(), &builders, None, KEPT, NOW);
+        let stats = Stats::of(&jobs()[..3], &builders, &forecast(), None, KEPT, NOW);
         assert_eq!(
             listing(&stats.rows(NOW)),
-            "Jobs       1 building, 1 held, 1 ready, 1 waiting\n\
+            "Jobs       1 building, 1 ready, 1 waiting\n\
              Ready      1 of class 1\n\
              Remaining  3m10s, 1m04s for each slot\n\
-             End        in 2m10s at best\n\
+             End        in 2m10s\n\
              Builders   1 with 3 slots; 1 more take no jobs now: see `builders list`\n\
              Finished   12 jobs\n\
              Events     345\n\
