@@ -215,6 +215,13 @@ impl Farm {
         run(command, input).await
     }
 
+    /// As [`Farm::caur`], by the operator ada.
+    pub async fn ada(&self, arguments: &[&str]) -> Ran {
+        let mut environment = self.redis_environment();
+        environment.push(("USER", "ada".to_owned()));
+        self.caur_with(&environment, arguments, "").await
+    }
+
     /// Runs `schedule` with `arguments` after the flags for target and source.
     pub async fn schedule(&self, arguments: &[&str]) -> Ran {
         let flags = ["schedule", "--target-repo", TARGET, "--source-repo", SOURCE];
@@ -227,6 +234,16 @@ impl Farm {
         jobs.into_iter()
             .filter(|job| job.request.pkgbase.as_str() == pkgbase)
             .max_by_key(|job| job.id)
+    }
+
+    /// Checks that `job show` says `line` of the newest job of `pkgbase`.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn shows(&self, pkgbase: &str, line: &str) -> Job {
+        let shown = self.caur(&["job", "show", pkgbase]).await.expect(0).stdout;
+        assert!(shown.contains(line), "{line:?} is not in:\n{shown}");
+        self.job(pkgbase).await.expect("a job that was shown is there")
     }
 
     /// Waits until the newest job of `pkgbase` is as `wanted`.

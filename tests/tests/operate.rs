@@ -1,10 +1,7 @@
-//! What operators do from the command line, and what it does to a real farm.
+//! What operators do from the command line, and what each command changes, says and refuses.
 
-use std::process::Command;
-use std::time::{Duration, Instant};
-
-use caur_core::model::{Job, JobState};
-use caur_tests::{Farm, FarmOptions, Ran, engine_socket, eventually, run};
+use caur_core::model::JobState;
+use caur_tests::{Farm, FarmOptions};
 use serde_json::{Value, json};
 
 /// A farm whose `database` has told what repositories there are.
@@ -14,25 +11,12 @@ async fn known_farm() -> Farm {
     farm
 }
 
-/// Runs a command as the operator ada.
-async fn ada(farm: &Farm, arguments: &[&str]) -> Ran {
-    let mut environment = farm.redis_environment();
-    environment.push(("USER", "ada".to_owned()));
-    farm.caur_with(&environment, arguments, "").await
-}
-
 async fn states<const N: usize>(farm: &Farm, packages: [&str; N]) -> [JobState; N] {
     let mut found = Vec::new();
     for package in packages {
         found.push(farm.job(package).await.unwrap().state);
     }
     found.try_into().unwrap()
-}
-
-async fn shown(farm: &Farm, package: &str, line: &str) -> Job {
-    let shown = farm.caur(&["job", "show", package]).await.expect(0).stdout;
-    assert!(shown.contains(line), "{line:?} is not in:\n{shown}");
-    farm.job(package).await.unwrap()
 }
 
 /// Whether the trail holds this action, as `[action, about, by, why]`.
@@ -52,17 +36,14 @@ async fn jobs_are_held_let_go_released_and_given_priorities() {
         .schedule(&["--deptree", tree, "--reason", "nightly", "a", "b", "c"])
         .await
         .expect(0);
-    let held = ada(
-        &farm,
-        &[
-            "job",
-            "hold",
-            "b",
-            "test-repo/x86_64/c",
-            "--reason",
-            "upstream is broken",
-        ],
-    );
+    let held = farm.ada(&[
+        "job",
+        "hold",
+        "b",
+        "test-repo/x86_64/c",
+        "--reason",
+        "upstream is broken",
+    ]);
     let held = held.await.expect(0).stdout;
     let b = farm.job("b").await.unwrap();
     assert!(
@@ -75,14 +56,13 @@ async fn jobs_are_held_let_go_released_and_given_priorities() {
     );
     let expected = [JobState::Waiting, JobState::Held, JobState::Held];
     assert_eq!(states(&farm, ["a", "b", "c"]).await, expected);
-    let b = shown(
-        &farm,
-        "b",
-        "Why        held by ada: upstream is broken; `job unhold` lets it go on\n",
-    )
-    .await;
-    shown(
-        &farm,
+    let b = farm
+        .shows(
+            "b",
+            "Why        held by ada: upstream is broken; `job unhold` lets it go on\n",
+        )
+        .await;
+    farm.shows(
         "a",
         &format!(
             "Why        it waits for the packages of another job\nWaits for  b (held, job {}), for libb.so\n",
@@ -96,7 +76,8 @@ async fn jobs_are_held_let_go_released_and_given_priorities() {
 
     // One refusal does not keep the others from being done.
     let number = b.id.to_string();
-    let mixed = ada(&farm, &["job", "unhold", "a", "nobody", "12345", &number])
+    let mixed = farm
+        .ada(&["job", "unhold", "a", "nobody", "12345", &number])
         .await
         .expect(1);
     mixed.says(&[
@@ -105,7 +86,8 @@ async fn jobs_are_held_let_go_released_and_given_priorities() {
         "error: there is no job 12345",
     ]);
     assert!(mixed.stdout.contains("let go, ready\n"), "{}", mixed.stdout);
-    let both = ada(&farm, &["job", "hold", "--json", "b", "nobody"])
+    let both = farm
+        .ada(&["job", "hold", "--json", "b", "nobody"])
         .await
         .expect(1)
         .json();
@@ -116,20 +98,21 @@ async fn jobs_are_held_let_go_released_and_given_priorities() {
     assert_eq!(both[1]["asked"], "nobody");
     assert!(both[1]["error"].as_str().unwrap().contains("there is no job"));
 
-    let _ = ada(&farm, &["job", "release", "a"]).await.expect(0);
-    assert_eq!(shown(&farm, "a", "Released   ").await.state, JobState::Ready);
-    let raised = ada(&farm, &["job", "priority", "a", "7"]).await.expect(0).stdout;
+    let _ = farm.ada(&["job", "release", "a"]).await.expect(0);
+    assert_eq!(farm.shows("a", "Released   ").await.state, JobState::Ready);
+    let raised = farm.ada(&["job", "priority", "a", "7"]).await.expect(0).stdout;
     assert!(raised.ends_with("priority 7, ready\n"), "{raised}");
-    assert_eq!(shown(&farm, "a", "Priority   7\n").await.priority, 7);
-    let _ = ada(&farm, &["job", "priority", "a", "-3", "--reason", "later"])
+    assert_eq!(farm.shows("a", "Priority   7\n").await.priority, 7);
+    let _ = farm
+        .ada(&["job", "priority", "a", "-3", "--reason", "later"])
         .await
         .expect(0);
     assert_eq!(farm.job("a").await.unwrap().priority, -3);
     let list = farm.caur(&["job", "list"]).await.expect(0).stdout;
     assert!(list.contains("priority -3\n"), "{list}");
-    let ran = ada(&farm, &["job", "priority", "a", "101"]).await.expect(1);
+    let ran = farm.ada(&["job", "priority", "a", "101"]).await.expect(1);
     ran.says(&["to 101: it must lie between -100 and 100"]);
-    let ran = ada(&farm, &["job", "priority", "a", "much"]).await.expect(2);
+    let ran = farm.ada(&["job", "priority", "a", "much"]).await.expect(2);
     ran.says(&["'much'"]);
 
     for wanted in [
@@ -155,28 +138,29 @@ async fn jobs_are_held_let_go_released_and_given_priorities() {
 async fn jobs_are_canceled_and_retried() {
     let farm = known_farm().await;
     let _ = farm.schedule(&["a", "b"]).await.expect(0);
-    let canceled = ada(&farm, &["job", "cancel", "a", "--reason", "no use"])
+    let canceled = farm
+        .ada(&["job", "cancel", "a", "--reason", "no use"])
         .await
         .expect(0);
     assert!(canceled.stdout.ends_with("  canceled\n"), "{}", canceled.stdout);
-    let a = shown(&farm, "a", "Why        canceled by ada: no use\n").await;
+    let a = farm.shows("a", "Why        canceled by ada: no use\n").await;
     assert_eq!(a.state, JobState::Canceled);
-    let again = ada(&farm, &["job", "cancel", "a"]).await.expect(1);
+    let again = farm.ada(&["job", "cancel", "a"]).await.expect(1);
     again.says(&["cannot cancel job", "it has ended already: canceled"]);
     assert_eq!(again.stdout, "");
-    let ran = ada(&farm, &["job", "hold", "a"]).await.expect(1);
+    let ran = farm.ada(&["job", "hold", "a"]).await.expect(1);
     ran.says(&["it has ended already: canceled"]);
 
-    let ran = ada(&farm, &["job", "retry", "b"]).await.expect(1);
+    let ran = farm.ada(&["job", "retry", "b"]).await.expect(1);
     ran.says(&["cannot retry job", "is ready already"]);
-    let retried = ada(&farm, &["job", "retry", "a", "--rebuild"]).await.expect(0);
+    let retried = farm.ada(&["job", "retry", "a", "--rebuild"]).await.expect(0);
     assert!(retried.stdout.ends_with("ready again\n"), "{}", retried.stdout);
     let now = farm.job("a").await.unwrap();
     assert_eq!(
         (now.id, now.state, now.request.rebuild),
         (a.id, JobState::Ready, true)
     );
-    let ran = ada(&farm, &["job", "retry"]).await.expect(2);
+    let ran = farm.ada(&["job", "retry"]).await.expect(2);
     ran.says(&["<JOB>"]);
     farm.check_queue().await;
 }
@@ -188,7 +172,7 @@ async fn the_queue_is_measured_paused_and_emptied() {
         .schedule(&["--deptree", "a:a:b;b:b:;c:c:", "a", "b", "c/5"])
         .await
         .expect(0);
-    let _ = ada(&farm, &["job", "cancel", "c"]).await.expect(0);
+    let _ = farm.ada(&["job", "cancel", "c"]).await.expect(0);
     let stats = farm.caur(&["queue", "stats", "--json"]).await.expect(0).json();
     assert_eq!(stats["jobs"], json!({ "ready": 1, "waiting": 1 }));
     assert_eq!(stats["ready"], json!({ "1": 1 }));
@@ -204,17 +188,18 @@ async fn the_queue_is_measured_paused_and_emptied() {
         (&stats["kept"]["finished"], &stats["paused"]),
         (&json!(1), &Value::Null)
     );
-    shown(
-        &farm,
+    farm.shows(
         "b",
         "Why        no builder of class 1 or higher is there; none is online at all\n",
     )
     .await;
 
-    let _ = ada(&farm, &["queue", "pause", "--reason", "new glibc"])
+    let _ = farm
+        .ada(&["queue", "pause", "--reason", "new glibc"])
         .await
         .expect(0);
-    shown(&farm, "b", "Why        the whole queue has been paused for ").await;
+    farm.shows("b", "Why        the whole queue has been paused for ")
+        .await;
     let stats = farm.caur(&["queue", "stats"]).await.expect(0).stdout;
     for line in [
         "Paused     for ",
@@ -223,13 +208,13 @@ async fn the_queue_is_measured_paused_and_emptied() {
     ] {
         assert!(stats.contains(line), "{line:?} is not in:\n{stats}");
     }
-    let resumed = ada(&farm, &["queue", "resume"]).await.expect(0);
+    let resumed = farm.ada(&["queue", "resume"]).await.expect(0);
     assert_eq!(resumed.stdout, "the queue goes on\n");
-    let resumed = ada(&farm, &["queue", "resume"]).await.expect(0);
+    let resumed = farm.ada(&["queue", "resume"]).await.expect(0);
     assert_eq!(resumed.stdout, "the queue was not paused\n");
 
     for command in [&["queue", "reset"][..], &["queue", "reset", "--confirm", "yes"]] {
-        let ran = ada(&farm, command).await.expect(1);
+        let ran = farm.ada(command).await.expect(1);
         ran.says(&[
             "this removes 3 jobs",
             "2 in the queue",
@@ -241,7 +226,8 @@ async fn the_queue_is_measured_paused_and_emptied() {
         states(&farm, ["a", "b"]).await,
         [JobState::Waiting, JobState::Ready]
     );
-    let reset = ada(&farm, &["queue", "reset", "--confirm", "3", "--reason", "moved"])
+    let reset = farm
+        .ada(&["queue", "reset", "--confirm", "3", "--reason", "moved"])
         .await
         .expect(0);
     assert_eq!(reset.stdout, "3 jobs were removed\n");
@@ -268,158 +254,11 @@ async fn the_queue_is_measured_paused_and_emptied() {
     assert!(command.status().unwrap().success());
 
     for command in ["pause", "resume", "drain"] {
-        let ran = ada(&farm, &["builders", command, "nobody"]).await.expect(1);
+        let ran = farm.ada(&["builders", command, "nobody"]).await.expect(1);
         ran.says(&["no builder of that name was seen"]);
-        let ran = ada(&farm, &["builders", command, "bad name"]).await.expect(1);
+        let ran = farm.ada(&["builders", command, "bad name"]).await.expect(1);
         ran.says(&["invalid builder name \"bad name\""]);
     }
     let list = farm.caur(&["builders", "list"]).await.expect(0).stdout;
     assert!(list.starts_with("NAME  STATE  CLASS  SLOTS  JOBS  "), "{list}");
-}
-
-/// The only builder of the farm, as `builders list` tells of it.
-async fn only_builder(farm: &Farm) -> Value {
-    let list = farm.caur(&["builders", "list", "--json"]).await.expect(0).json();
-    assert_eq!(list.as_array().map(Vec::len), Some(1), "{list}");
-    list[0].clone()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_paused_queue_gives_no_job_and_a_drained_builder_ends_after_its_job() {
-    let farm = Farm::make(FarmOptions::default()).await;
-    let held = format!("build() {{ {}; }}", farm.files.gate("build"));
-    farm.source.package("quick", "").package("held", &held);
-    let _database = farm.database().await;
-    let mut builder = farm.builder("builder", "2").await;
-    let name = farm.builder_name("builder");
-
-    let _ = ada(&farm, &["queue", "pause"]).await.expect(0);
-    let _ = farm.schedule(&["quick"]).await.expect(0);
-    // A builder that may claim does so within milliseconds.
-    let claimed = eventually(Duration::from_secs(2), || async {
-        farm.job("quick").await.filter(|job| job.attempt > 0)
-    });
-    assert!(claimed.await.is_err(), "{}", farm.report().await);
-    let _ = ada(&farm, &["queue", "resume"]).await.expect(0);
-    farm.wait_for("quick", JobState::Succeeded).await;
-
-    let seen = only_builder(&farm).await;
-    assert_eq!(
-        (&seen["name"], &seen["state"], &seen["class"], &seen["slots"]),
-        (&json!(name), &json!("online"), &json!(2), &json!(1))
-    );
-    assert!(seen["machine"]["cores"].as_u64() > Some(0) && seen["machine"]["disk_free"].as_u64() > Some(0));
-    let _ = ada(&farm, &["builders", "pause", &name, "--reason", "new disk"])
-        .await
-        .expect(0);
-    let seen = only_builder(&farm).await;
-    assert_eq!(
-        (&seen["state"], &seen["why"]),
-        (&json!("paused"), &json!("paused by ada: new disk"))
-    );
-    let _ = farm.schedule(&["held"]).await.expect(0);
-    let why = "Why        every builder that could take it takes no jobs now: ";
-    shown(&farm, "held", &format!("{why}{name} (paused by ada: new disk)\n")).await;
-    let _ = ada(&farm, &["builders", "resume", &name]).await.expect(0);
-
-    farm.files.arrived("build", 1).await;
-    let drained = ada(&farm, &["builders", "drain", &name, "--json"])
-        .await
-        .expect(0)
-        .json();
-    assert_eq!(
-        (&drained["builder"], &drained["processes"]),
-        (&json!(name), &json!(1))
-    );
-    let list = farm.caur(&["builders", "list"]).await.expect(0).stdout;
-    shown(&farm, "held", "Forecast   done in ").await;
-    let line = list.lines().nth(1).unwrap_or_default();
-    assert!(
-        line.starts_with(&format!("{name}  draining  2      1      held  ")),
-        "{list}"
-    );
-    let _ = farm.schedule(&["quick"]).await.expect(0);
-    assert_eq!(farm.job("held").await.unwrap().state, JobState::Building);
-    assert!(builder.has_ended().is_none(), "it finishes its job first");
-    farm.files.open("build");
-    assert!(builder.end(Duration::from_secs(60)).await.success());
-    farm.wait_for("held", JobState::Succeeded).await;
-    let left = farm.job("quick").await.unwrap();
-    assert_eq!(
-        (left.state, left.attempt),
-        (JobState::Ready, 0),
-        "it takes nothing more"
-    );
-    farm.check_queue().await;
-}
-
-/// Running containers of a job.
-async fn containers(job: &Job) -> String {
-    let mut command = Command::new("docker");
-    command
-        .args([
-            "-H",
-            &format!("unix://{}", engine_socket().display()),
-            "ps",
-            "-q",
-            "--filter",
-        ])
-        .arg(format!("label=org.caur.job={}", job.id));
-    run(command, "").await.expect(0).stdout
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_canceled_build_ends_at_once_and_can_be_retried() {
-    let farm = Farm::make(FarmOptions::default()).await;
-    let held = format!("build() {{ {}; }}", farm.files.gate("build"));
-    farm.source.package("held", &held);
-    let _database = farm.database().await;
-    let _builder = farm.builder("builder", "1").await;
-    let _ = farm.schedule(&["held"]).await.expect(0);
-    farm.files.arrived("build", 1).await;
-    let job = farm.job("held").await.unwrap();
-    assert_ne!(containers(&job).await, "");
-
-    let canceled = ada(&farm, &["job", "cancel", "held", "--reason", "no use"])
-        .await
-        .expect(0);
-    let begin = Instant::now();
-    let ended = eventually(Duration::from_secs(20), || async {
-        farm.queue()
-            .job(job.id)
-            .await
-            .unwrap()
-            .filter(|job| job.state.is_final())
-    });
-    let ended = ended.await.expect("it ends");
-    let took = begin.elapsed();
-    println!("final {} ms after the command returned", took.as_millis());
-    assert!(
-        canceled.stdout.ends_with("building, and being stopped\n"),
-        "{}",
-        canceled.stdout
-    );
-    assert_eq!(ended.state, JobState::Canceled);
-    assert_eq!(ended.reason.as_deref(), Some("canceled by ada: no use"));
-    assert_eq!(containers(&job).await, "", "the container is gone by then");
-    // Two seconds are promised; the third is for a machine that does much else.
-    assert!(took < Duration::from_secs(3), "{took:?}");
-    let log = farm.caur(&["job", "log", "held"]).await.expect(0).stdout;
-    assert!(
-        log.ends_with("==> [caur] canceled: canceled by ada: no use\n"),
-        "{log}"
-    );
-
-    farm.files.open("build");
-    let _ = ada(&farm, &["job", "retry", "held"]).await.expect(0);
-    let again = farm.wait_for("held", JobState::Succeeded).await;
-    assert_eq!((again.id, again.attempt), (job.id, 2));
-    let name = farm.builder_name("builder");
-    shown(
-        &farm,
-        "held",
-        &format!("Before     attempt 1: canceled on {name} after "),
-    )
-    .await;
-    farm.check_queue().await;
 }
