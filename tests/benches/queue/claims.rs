@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::farm::{Bench, Client};
-use super::yardstick::{call, command_counts, of_commands, one_hset, reset_counts};
+use super::yardstick::{call, command_counts, of_commands, one_hset, reset_counts, script_time};
 use super::{Measured, median};
 
 const ROUNDS: usize = 3000;
@@ -71,11 +71,15 @@ pub async fn many_clients() -> Vec<Measured> {
     }
     let links: Vec<_> = (0..CLIENTS).map(|_| bench.server.link()).collect();
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
+    let (mut ours_inside, mut raw_inside) = (0.0, 0.0);
     for repeat in 0..=REPEATS {
+        reset_counts(&links[0]).await;
         let begin = Instant::now();
         let work = clients.iter().map(work);
         futures_join(work).await;
         let time = begin.elapsed();
+        ours_inside = script_time(&links[0]).await;
+        reset_counts(&links[0]).await;
         let begin = Instant::now();
         futures_join(links.iter().enumerate().map(|(number, link)| {
             let scripts = &scripts;
@@ -93,6 +97,7 @@ pub async fn many_clients() -> Vec<Measured> {
             ours.push(time);
             raw.push(begin.elapsed());
         }
+        raw_inside = script_time(&links[0]).await;
     }
     let (ours, raw) = (median(&mut ours), median(&mut raw));
     let jobs = (CLIENTS * JOBS_PER_CLIENT) as f64;
@@ -102,9 +107,11 @@ pub async fn many_clients() -> Vec<Measured> {
         "×",
         Some(1.5),
         format!(
-            "{:.0} and {:.0} jobs/s, {} commands a job",
+            "{:.0} and {:.0} jobs/s, inside Redis {:.0} and {:.0} µs a job, {} commands a job",
             jobs / ours.as_secs_f64(),
             jobs / raw.as_secs_f64(),
+            ours_inside / jobs,
+            raw_inside / jobs,
             counts.values().sum::<usize>()
         ),
     )]

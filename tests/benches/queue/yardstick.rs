@@ -94,6 +94,19 @@ pub async fn command_counts(link: &RedisLink) -> BTreeMap<String, usize> {
         .collect()
 }
 
+/// Microseconds that scripts took inside Redis since then.
+pub async fn script_time(link: &RedisLink) -> f64 {
+    let report: String = link
+        .run(|mut connection| async move { redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await })
+        .await
+        .expect("Redis answers");
+    let usec = report.lines().find_map(|line| {
+        let rest = line.strip_prefix("cmdstat_evalsha:")?;
+        rest.split(',').find_map(|field| field.strip_prefix("usec=")?.parse().ok())
+    });
+    usec.unwrap_or(0.0)
+}
+
 pub async fn reset_counts(link: &RedisLink) {
     link.run(|mut connection| async move {
         redis::cmd("CONFIG")
