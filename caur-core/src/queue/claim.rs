@@ -233,7 +233,7 @@ impl Queue {
     }
 }
 
-fn finish_script(token: &LeaseToken, attempt: &Attempt) -> redis::ScriptInvocation<'static> {
+fn finish_script(token: &LeaseToken, attempt: &Attempt) -> redis::Cmd {
     let manifest = match &attempt.manifest {
         Some(manifest) => serde_json::to_string(manifest).expect("a manifest is plain data"),
         None => String::new(),

@@ -102,10 +102,16 @@ impl Queue {
     async fn call<T: FromRedisValue>(
         &self,
         action: &'static str,
-        script: &redis::ScriptInvocation<'_>,
+        function: &redis::Cmd,
     ) -> Result<T, QueueError> {
         self.on_link(action, |mut connection| async move {
-            script.invoke_async(&mut connection).await
+            match function.query_async(&mut connection).await {
+                Err(error) if scripts::is_missing(&error) => {
+                    scripts::load().exec_async(&mut connection).await?;
+                    function.query_async(&mut connection).await
+                }
+                answer => answer,
+            }
         })
         .await
         .map_err(|error| match error {

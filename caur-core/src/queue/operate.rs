@@ -96,12 +96,12 @@ impl Queue {
     async fn operate(
         &self,
         what: &'static str,
-        script: &redis::Script,
+        function: &scripts::Function,
         id: JobId,
         asker: Asker<'_>,
         value: &str,
     ) -> Result<JobState, QueueError> {
-        let mut script = script.prepare_invoke();
+        let mut script = function.prepare_invoke();
         script.arg(id.0).arg(asker.by).arg(asker.why).arg(value);
         let (word, text): (String, String) = self.call("operate on a job", &script).await?;
         if word == "ok" {
@@ -141,12 +141,12 @@ impl Queue {
     async fn set_mode(
         &self,
         what: &'static str,
-        script: &redis::Script,
+        function: &scripts::Function,
         builder: Option<&BuilderName>,
         asker: Asker<'_>,
     ) -> Result<u32, QueueError> {
         let name = builder.map_or("", BuilderName::as_str);
-        let mut script = script.prepare_invoke();
+        let mut script = function.prepare_invoke();
         script.arg(name).arg(asker.by).arg(asker.why);
         let (word, text): (String, String) = self.call("operate on a builder", &script).await?;
         if word == "ok" {

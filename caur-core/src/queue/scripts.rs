@@ -1,131 +1,148 @@
-//! The Lua scripts. Every state change of the queue is one of them.
+//! The Lua functions. Every state change of the queue is one of them.
 //!
-//! A script is put together from `scripts/lib.lua`, further parts and its own file, below a line of constants that
-//! Rust and Lua share. Scripts that bring work to its end are allowed to write when Redis is at its `maxmemory`;
-//! those that bring new work are not.
+//! They are one library of Redis functions, made of a line of constants that Rust and Lua share, `scripts/lib.lua`, two
+//! more parts, and a file for each function. Its name holds a hash of its text, so that programs of different versions
+//! use their own; it is loaded when a call finds it missing, as after a change of servers. Functions that bring work to
+//! its end are allowed to write when Redis is at its `maxmemory`; those that bring new work are not.
 
 use std::sync::LazyLock;
 
-use redis::Script;
+use redis::{Cmd, RedisError};
+use sha2::{Digest, Sha256};
 
 use super::{PROTOCOL, SCHEMA_VERSION, policy};
 
-/// Whether a script may run when Redis' memory is full.
-#[derive(Clone, Copy)]
-enum Full {
-    Allowed,
-    Refused,
+/// One function of the library.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Function {
+    name: &'static str,
+    /// What events and the trail call it.
+    action: &'static str,
+    /// The version that the queue has to have.
+    schema: u32,
+    /// Whether it may run when Redis' memory is full.
+    when_full: bool,
+    body: &'static str,
 }
 
-fn assemble(schema: u32, action: &str, full: Full, parts: &[&str]) -> Script {
-    let flags = match full {
-        Full::Allowed => " flags=allow-oom",
-        Full::Refused => "",
-    };
-    let constants = format!(
-        "#!lua{flags}\nlocal SCHEMA, PROTOCOL, ACTION = '{schema}', '{PROTOCOL}', '{action}'\n{}\n",
-        policy::lua_constants(),
-    );
-    Script::new(&format!("{constants}{}", parts.concat()))
-}
-
-macro_rules! script {
-    ($(#[$doc:meta])* $name:ident, $action:literal, $full:ident, $($file:literal),+) => {
-        $(#[$doc])*
-        pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
-            assemble(SCHEMA_VERSION, $action, Full::$full, &[
-                include_str!("scripts/lib.lua"), $(include_str!(concat!("scripts/", $file))),+
-            ])
-        });
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:ident = $action:literal, $file:literal $(, $setting:ident = $value:expr)*;)+) => {
+        $(
+            $(#[$doc])*
+            pub(super) static $name: Function = Function {
+                $($setting: $value,)*
+                ..Function::new(stringify!($name), $action, include_str!(concat!("scripts/", $file)))
+            };
+        )+
+        static ALL: &[&Function] = &[$(&$name),+];
     };
 }
 
-script!(
+functions! {
     /// Commits a plan.
-    SUBMIT, "submit", Refused, "submit.lua"
-);
-script!(
+    SUBMIT = "submit", "submit.lua", when_full = false;
     /// Gives a builder one job.
-    CLAIM, "claim", Allowed, "fleet.lua", "take.lua", "claim.lua"
-);
-script!(
+    CLAIM = "claim", "claim.lua";
     /// Extends a lease.
-    HEARTBEAT, "heartbeat", Allowed, "heartbeat.lua"
-);
-script!(
+    HEARTBEAT = "heartbeat", "heartbeat.lua";
     /// Ends a build attempt, and claims the next job where asked.
-    FINISH, "finish", Allowed, "fleet.lua", "take.lua", "finish.lua"
-);
-script!(
+    FINISH = "finish", "finish.lua";
     /// Gives a running build to the builder's next process.
-    ADOPT, "adopt", Allowed, "adopt.lua"
-);
-script!(
+    ADOPT = "adopt", "adopt.lua";
     /// Registers a builder and keeps it registered.
-    STATUS, "status", Allowed, "fleet.lua", "status.lua"
-);
-script!(
+    STATUS = "status", "status.lua";
     /// Gives a publisher everything that waits for one target.
-    CLAIM_UPLOADS, "publish", Allowed, "claim_uploads.lua"
-);
-script!(
+    CLAIM_UPLOADS = "publish", "claim_uploads.lua";
     /// Ends the publishing of one job.
-    FINISH_PUBLISH, "publish", Allowed, "finish_publish.lua"
-);
-script!(
+    FINISH_PUBLISH = "publish", "finish_publish.lua";
     /// Replaces a target's package index.
-    SET_INDEX, "index", Allowed, "set_index.lua"
-);
-script!(
+    SET_INDEX = "index", "set_index.lua";
     /// Cancels a job.
-    CANCEL, "cancel", Allowed, "operate.lua"
-);
-script!(
+    CANCEL = "cancel", "operate.lua";
     /// Lets a job start whatever it waits for.
-    RELEASE, "release", Allowed, "operate.lua"
-);
-script!(
+    RELEASE = "release", "operate.lua";
     /// Holds a job back.
-    HOLD, "hold", Allowed, "operate.lua"
-);
-script!(
+    HOLD = "hold", "operate.lua";
     /// Lets a held job go on.
-    UNHOLD, "unhold", Allowed, "operate.lua"
-);
-script!(
+    UNHOLD = "unhold", "operate.lua";
     /// Changes a job's priority.
-    PRIORITY, "priority", Allowed, "operate.lua"
-);
-script!(
+    PRIORITY = "priority", "operate.lua";
     /// Stops the queue or a builder.
-    PAUSE, "pause", Allowed, "fleet.lua", "pause.lua"
-);
-script!(
+    PAUSE = "pause", "pause.lua";
     /// Starts the queue or a builder again.
-    RESUME, "resume", Allowed, "fleet.lua", "pause.lua"
-);
-script!(
+    RESUME = "resume", "pause.lua";
     /// Lets a builder end when its jobs have.
-    DRAIN, "drain", Allowed, "fleet.lua", "pause.lua"
-);
-script!(
+    DRAIN = "drain", "pause.lua";
     /// Expires leases and ends pauses.
-    SWEEP, "sweep", Allowed, "fleet.lua", "sweep.lua"
-);
-script!(
+    SWEEP = "sweep", "sweep.lua";
     /// Ends a sweeper's election.
-    RESIGN, "resign", Allowed, "resign.lua"
-);
-script!(
+    RESIGN = "resign", "resign.lua";
     /// Empties the queue.
-    RESET, "reset", Allowed, "reset.lua"
-);
+    RESET = "reset", "reset.lua";
+    /// Brings a queue of schema 1 to schema 2.
+    MIGRATE_1 = "migrate", "migrate_1.lua", schema = 1, when_full = false;
+}
 
-/// Brings a queue of schema 1 to schema 2.
-pub(super) static MIGRATE_1: LazyLock<Script> = LazyLock::new(|| {
-    let parts = [
+impl Function {
+    const fn new(name: &'static str, action: &'static str, body: &'static str) -> Self {
+        Self {
+            name,
+            action,
+            schema: SCHEMA_VERSION,
+            when_full: true,
+            body,
+        }
+    }
+
+    /// A call of it, to which arguments are added.
+    pub(super) fn prepare_invoke(&self) -> Cmd {
+        let mut command = redis::cmd("FCALL");
+        command.arg(format!("{}_{}", LIBRARY.name, self.name)).arg(0);
+        command
+    }
+}
+
+struct Library {
+    name: String,
+    text: String,
+}
+
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
+    let mut body = format!("local PROTOCOL = '{PROTOCOL}'\n{}\n", policy::lua_constants());
+    for part in [
         include_str!("scripts/lib.lua"),
-        include_str!("scripts/migrate_1.lua"),
-    ];
-    assemble(1, "migrate", Full::Refused, &parts)
+        include_str!("scripts/fleet.lua"),
+        include_str!("scripts/take.lua"),
+    ] {
+        body.push_str(part);
+    }
+    let hash = |text: &str| hex::encode(&Sha256::digest(text)[..8]);
+    let functions: String = ALL.iter().map(|function| function.body).collect();
+    let name = format!("caur_{}", hash(&format!("{body}{functions}")));
+    for function in ALL {
+        let flags = if function.when_full { "'allow-oom'" } else { "" };
+        body.push_str(&format!(
+            "redis.register_function{{ function_name = '{name}_{}', flags = {{ {flags} }}, callback = function(_, ARGV)\n\
+             local refused = begin('{}', '{}')\nif refused then return refused end\n{}\nend }}\n",
+            function.name, function.action, function.schema, function.body
+        ));
+    }
+    Library {
+        text: format!("#!lua name={name}\n{body}"),
+        name,
+    }
 });
+
+/// Whether a call failed because the server does not know the library.
+pub(super) fn is_missing(error: &RedisError) -> bool {
+    error
+        .detail()
+        .is_some_and(|detail| detail.contains("Function not found"))
+}
+
+/// The command that makes the library known.
+pub(super) fn load() -> Cmd {
+    let mut command = redis::cmd("FUNCTION");
+    command.arg("LOAD").arg("REPLACE").arg(&LIBRARY.text);
+    command
+}

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use caur_core::queue::JobFilter;
+
 use super::farm::{Bench, Client};
-use super::yardstick::{call, command_counts, of_commands, one_hset, reset_counts, script_time};
+use super::yardstick::{call, command_counts, of_commands, one_hset, prepare, reset_counts, script_time};
 use super::{Measured, median};
 
 const ROUNDS: usize = 3000;
@@ -65,6 +67,7 @@ pub async fn many_clients() -> Vec<Measured> {
         .await;
     let counts = commands_per_job(&bench).await;
     let scripts = of_commands(&counts);
+    like_the_queues(&bench).await;
     let mut clients = Vec::new();
     for number in 0..CLIENTS {
         clients.push(bench.client(&format!("builder{number}")).await);
@@ -85,7 +88,7 @@ pub async fn many_clients() -> Vec<Measured> {
             let scripts = &scripts;
             async move {
                 for job in 0..JOBS_PER_CLIENT {
-                    let key = format!("{number}:{job}");
+                    let key = format!("{repeat}:{number:06}:{job:06}");
                     call(link, &scripts[0], &key).await;
                     call(link, &scripts[1], &key).await;
                 }
@@ -132,6 +135,28 @@ async fn futures_join<F: Future<Output = ()>>(work: impl Iterator<Item = F>) {
     futures::future::join_all(work).await;
 }
 
+/// A job of the yardstick is as large as one of the queue.
+async fn like_the_queues(bench: &Bench) {
+    let link = bench.server.link();
+    let newest = bench
+        .queue
+        .jobs(JobFilter::default())
+        .await
+        .expect("Redis answers");
+    let id = newest.last().expect("there are jobs").id;
+    let (request, job): (String, Vec<(String, String)>) = link
+        .run(|mut connection| async move {
+            redis::pipe()
+                .get(format!("{{caur}}:submit:{id}"))
+                .hgetall(format!("{{caur}}:q:j:{id}"))
+                .query_async(&mut connection)
+                .await
+        })
+        .await
+        .expect("Redis answers");
+    prepare(&link, &request, &job).await;
+}
+
 /// What one claim and finish issues, as Redis counts it.
 async fn commands_per_job(bench: &Bench) -> BTreeMap<String, usize> {
     const SAMPLE: usize = 500;
@@ -145,7 +170,7 @@ async fn commands_per_job(bench: &Bench) -> BTreeMap<String, usize> {
     client.finish(&claim).await;
     counts
         .into_iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "evalsha" | "info" | "config|resetstat"))
+        .filter(|(name, _)| !matches!(name.as_str(), "fcall" | "info" | "config|resetstat"))
         .map(|(name, calls)| (name, (calls + SAMPLE / 2) / SAMPLE))
         .filter(|(_, calls)| *calls > 0)
         .collect()

@@ -22,55 +22,70 @@ pub fn one_hset() -> Script {
     Script::new("redis.call('HSET', ARGV[1], 'field', ARGV[2]) return 'ok'")
 }
 
-/// Two scripts that together issue these commands this many times, with arguments as long as the queue's.
+/// Two scripts that together issue these commands this many times, with arguments as long as the queue's, on as many
+/// different keys, with members and fields that come and go as the queue's do.
 pub fn of_commands(counts: &BTreeMap<String, usize>) -> [Script; 2] {
     let mut halves = [String::new(), String::new()];
     for (command, count) in counts {
-        let line = example(command);
         for number in 0..*count {
-            let _infallible = writeln!(halves[number % 2], "{line}");
+            let _infallible = writeln!(halves[number % 2], "{}", example(command, number));
         }
     }
     halves.map(|body| {
         Script::new(&format!(
-            "#!lua flags=allow-oom\nlocal k, v = 'y:' .. ARGV[1], ARGV[2]\n{body}\nreturn 'ok'"
+            "#!lua flags=allow-oom\nlocal k, v = ARGV[1], ARGV[2]\n{body}\nreturn 'ok'"
         ))
     })
 }
 
-/// One command of the kind, on keys that look like the queue's.
-fn example(command: &str) -> &'static str {
+/// The `number`th command of a kind, on keys that look like the queue's; `k` is the job, `v` a nonce.
+fn example(command: &str, number: usize) -> String {
+    let of_job = format!("'{{y}}:q:{}:' .. k", ["j", "l", "d", "r"][number % 4]);
+    let counter = format!("'{{y}}:q:n{number}'");
+    let shared = format!("'{{y}}:q:z{number}'");
     match command {
-        "decrby" => "redis.call('DECRBY', 'y:n', 1)",
-        "exists" => "redis.call('EXISTS', k .. ':h')",
-        "expire" => "redis.call('EXPIRE', k .. ':x', 1000, 'NX')",
-        "get" => "redis.call('GET', k .. ':s')",
-        "hdel" => "redis.call('HDEL', k .. ':h', 'f7', 'f8', 'f9')",
-        "hexists" => "redis.call('HEXISTS', k .. ':h', 'f1')",
-        "hget" => "redis.call('HGET', k .. ':h', 'f1')",
-        "hgetall" => "redis.call('HGETALL', k .. ':h')",
-        "hincrby" => "redis.call('HINCRBY', 'y:w', '1', 180)",
-        "hmget" => "redis.call('HMGET', k .. ':h', 'f1', 'f2', 'f3', 'f4')",
-        "hset" => {
-            "redis.call('HSET', k .. ':h', 'f1', v, 'f2', '1795490353292', 'f3', '7', 'f4', 'building')"
-        }
-        "incrby" => "redis.call('INCRBY', 'y:n', 1)",
-        "set" => "redis.call('SET', k .. ':s', v)",
-        "smembers" => "redis.call('SMEMBERS', k .. ':m')",
-        "time" => "redis.call('TIME')",
-        "unlink" => "redis.call('UNLINK', k .. ':u')",
-        "xadd" => {
-            "redis.call('XADD', 'y:e', 'MAXLEN', '~', 200000, '*', 'job', '1795490353292', 'key', k, 'action', \
-             'finish', 'from', 'ready', 'to', 'building', 'attempt', '1', 'builder', 'one', 'reason', '', 'by', '')"
-        }
-        "zadd" => "redis.call('ZADD', 'y:z', '1795490353292', k)",
-        "zcount" => "redis.call('ZCOUNT', 'y:z', '1', '2')",
-        "zrange" => "redis.call('ZRANGE', 'y:z', 0, 0, 'WITHSCORES')",
-        "zrangebyscore" => "redis.call('ZRANGEBYSCORE', 'y:c', '-inf', '1')",
-        "zrem" => "redis.call('ZREM', 'y:z', k)",
-        "zscore" => "redis.call('ZSCORE', 'y:z', k)",
+        "decrby" => format!("redis.call('DECRBY', {counter}, 1)"),
+        "exists" => format!("redis.call('EXISTS', {of_job})"),
+        "expire" => "redis.call('EXPIRE', '{y}:build:log:' .. k, 1209600, 'NX')".to_owned(),
+        "get" if number == 0 => "redis.call('GET', '{y}:request')".to_owned(),
+        "get" => format!("redis.call('GET', {counter})"),
+        "hdel" => format!("redis.call('HDEL', {of_job}, 'phase', 'cancel', 'nonce', 'lost', 'chain', 'instance')"),
+        "hexists" => format!("redis.call('HEXISTS', {of_job}, 'state')"),
+        "hget" => format!("redis.call('HGET', {of_job}, 'state')"),
+        "hgetall" if number == 0 => "redis.call('HGETALL', '{y}:job')".to_owned(),
+        "hgetall" => format!("redis.call('HGETALL', '{{y}}:q:hash{number}')"),
+        "hincrby" => format!("redis.call('HINCRBY', '{{y}}:q:hash{number}', '1', 180)"),
+        "hmget" => format!("redis.call('HMGET', {of_job}, 'state', 'attempt', 'nonce', 'done', 'key')"),
+        "hset" => format!(
+            "redis.call('HSET', {of_job}, 'state', 'building', 'since', '1795490353292', 'reason', '', 'nonce', v)"
+        ),
+        "incrby" => format!("redis.call('INCRBY', {counter}, 1)"),
+        "set" => format!("redis.call('SET', {of_job}, v)"),
+        "smembers" => "redis.call('SMEMBERS', '{y}:q:m:' .. k)".to_owned(),
+        "time" => "redis.call('TIME')".to_owned(),
+        "unlink" => "redis.call('UNLINK', '{y}:build:result:' .. k)".to_owned(),
+        "xadd" if number == 0 => "redis.call('XADD', '{y}:build:log:' .. k, '*', 'end', 'failed', 'reason', '')".to_owned(),
+        "xadd" => "redis.call('XADD', '{y}:q:events', 'MAXLEN', '~', 200000, '*', 'job', '1795490353292', 'key', k, \
+                   'action', 'finish', 'from', 'ready', 'to', 'building', 'attempt', '1', 'builder', 'one', \
+                   'reason', '', 'by', '')"
+            .to_owned(),
+        "zadd" => format!("redis.call('ZADD', {shared}, '1795490353292', k)"),
+        "zcount" => format!("redis.call('ZCOUNT', {shared}, '1', '2')"),
+        "zrange" => format!("redis.call('ZRANGE', {shared}, 0, 0, 'WITHSCORES')"),
+        "zrangebyscore" => "redis.call('ZRANGEBYSCORE', '{y}:q:classes', '-inf', '1')".to_owned(),
+        "zrem" => format!("redis.call('ZREM', {shared}, k)"),
+        "zscore" => format!("redis.call('ZSCORE', {shared}, k)"),
         other => panic!("the yardstick knows no example of {other}"),
     }
+}
+
+/// Puts into place what the examples read: a request and a job as long as the queue's.
+pub async fn prepare(link: &RedisLink, request: &str, job: &[(String, String)]) {
+    let mut pipeline = redis::pipe();
+    pipeline.set("{y}:request", request).hset_multiple("{y}:job", job);
+    link.run(|mut connection| async move { pipeline.query_async::<()>(&mut connection).await })
+        .await
+        .expect("Redis answers");
 }
 
 /// How often each command was called since the last `CONFIG RESETSTAT`.
@@ -97,14 +112,22 @@ pub async fn command_counts(link: &RedisLink) -> BTreeMap<String, usize> {
 /// Microseconds that scripts took inside Redis since then.
 pub async fn script_time(link: &RedisLink) -> f64 {
     let report: String = link
-        .run(|mut connection| async move { redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await })
+        .run(|mut connection| async move {
+            redis::cmd("INFO")
+                .arg("commandstats")
+                .query_async(&mut connection)
+                .await
+        })
         .await
         .expect("Redis answers");
-    let usec = report.lines().find_map(|line| {
-        let rest = line.strip_prefix("cmdstat_evalsha:")?;
-        rest.split(',').find_map(|field| field.strip_prefix("usec=")?.parse().ok())
-    });
-    usec.unwrap_or(0.0)
+    let usec = |line: &str| -> Option<f64> {
+        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+        let field = rest.split(',').find_map(|field| field.strip_prefix("usec="))?;
+        matches!(name, "evalsha" | "fcall")
+            .then(|| field.parse().ok())
+            .flatten()
+    };
+    report.lines().filter_map(usec).sum()
 }
 
 pub async fn reset_counts(link: &RedisLink) {

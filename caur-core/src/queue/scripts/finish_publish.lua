@@ -8,7 +8,7 @@ if outcome == 'retry' then
   local target = target_of(job(id, 'key')[1])
   redis.call('HDEL', job_key(id), 'nonce')
   redis.call('ZREM', K.leases, id)
-  redis.call('ZADD', uploads_key(target), text(NOW), id)
+  redis.call('ZADD', uploads_key(target), NOW_TEXT, id)
   redis.call('SADD', K.upload_targets, target)
   enter(id, 'uploaded', ARGV[5])
 else

@@ -1,5 +1,5 @@
--- What every script shares: key names, the clock, and the transitions that keep the queue's invariants.
--- Each script runs as one atomic step, so a process may die between any two calls and the queue is right.
+-- What every function shares: key names, the clock, and the transitions that keep the queue's invariants.
+-- Each function runs as one atomic step, so a process may die between any two calls and the queue is right.
 --
 -- Invariants (checked by queue::audit):
 --   a job is in `active` until it is final, then in `finished`
@@ -46,9 +46,8 @@ local K = {
   schema = '{caur}:config:schema',
 }
 
-if redis.call('GET', K.schema) ~= SCHEMA then
-  return redis.error_reply('SCHEMA ' .. (redis.call('GET', K.schema) or '0'))
-end
+-- What a call begins with; `begin` below sets them.
+local ACTION, TIME, NOW, NOW_TEXT, woken
 
 -- A stream's length is bounded roughly: whole nodes go at a time.
 local EVENTS_KEPT = 200000
@@ -71,7 +70,18 @@ local FINAL = {
 local WORK = { waiting = true, ready = true, backoff = true, building = true }
 
 local function request_key(id) return '{caur}:submit:' .. id end
-local function job_key(id) return '{caur}:q:j:' .. id end
+
+-- A call comes back to few jobs many times.
+local job_keys
+local function job_key(id)
+  local key = job_keys[id]
+  if not key then
+    key = '{caur}:q:j:' .. id
+    job_keys[id] = key
+  end
+  return key
+end
+
 local function long_key(id) return '{caur}:q:l:' .. id end
 local function deps_key(id) return '{caur}:q:d:' .. id end
 local function dependants_key(id) return '{caur}:q:r:' .. id end
@@ -84,8 +94,17 @@ local function names_key(target) return '{caur}:publish:names:' .. target end
 -- Numbers become text without an exponent; ids have 13 digits.
 local function text(number) return string.format('%.0f', number) end
 
-local TIME = redis.call('TIME')
-local NOW = tonumber(TIME[1]) * 1000 + math.floor(tonumber(TIME[2]) / 1000)
+-- Begins a call: checks the schema, so that a program that runs through an upgrade changes nothing after it, and takes
+-- the time once. Returns an error to be handed on, or nothing.
+local function begin(action, schema)
+  local stored = redis.call('GET', K.schema)
+  if stored ~= schema then return redis.error_reply('SCHEMA ' .. (stored or '0')) end
+  TIME = redis.call('TIME')
+  NOW = tonumber(TIME[1]) * 1000 + math.floor(tonumber(TIME[2]) / 1000)
+  NOW_TEXT = text(NOW)
+  ACTION = action
+  woken, job_keys = {}, {}
+end
 
 local function job(id, ...) return redis.call('HMGET', job_key(id), ...) end
 local function state_of(id) return redis.call('HGET', job_key(id), 'state') end
@@ -98,7 +117,6 @@ local function setting(name, default)
   return value and tonumber(value) or default
 end
 
-local woken = {}
 local function wake(stream, what, about)
   local entry = stream .. what .. about
   if not woken[entry] then
@@ -136,7 +154,7 @@ local function enter(id, state, reason, by, more)
   local old = job(id, 'state', 'attempt', 'builder', 'key', 'long', 'class', 'expected')
   local fields = more or {}
   local n = #fields
-  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'state', state, 'since', text(NOW)
+  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'state', state, 'since', NOW_TEXT
   fields[n + 5], fields[n + 6] = 'reason', #reason <= SHORT and reason or ''
   if #reason > SHORT then
     redis.call('HSET', long_key(id), 'reason', reason)
@@ -147,7 +165,7 @@ local function enter(id, state, reason, by, more)
   redis.call('HSET', job_key(id), unpack(fields))
   if WORK[state] and not WORK[old[1]] then add_work(old[6], old[7], '') end
   if WORK[old[1]] and not WORK[state] then add_work(old[6], old[7], '-') end
-  if state == 'blocked' then redis.call('ZADD', K.blocked, text(NOW), id) end
+  if state == 'blocked' then redis.call('ZADD', K.blocked, NOW_TEXT, id) end
   if old[1] == 'blocked' and state ~= 'blocked' then redis.call('ZREM', K.blocked, id) end
   event(id, old[4], old[1] or '', state, old[2] or '0', old[3] or '', reason, by or '')
 end
@@ -200,7 +218,7 @@ end
 
 local function make_ready(id, reason, by)
   local more
-  if redis.call('HEXISTS', job_key(id), 'ready_at') == 0 then more = { 'ready_at', text(NOW) } end
+  if redis.call('HEXISTS', job_key(id), 'ready_at') == 0 then more = { 'ready_at', NOW_TEXT } end
   enter(id, 'ready', reason, by, more)
   ready_add(id)
 end
@@ -302,7 +320,7 @@ local function end_log(id, state, reason)
   redis.call('EXPIRE', log_key(log), LOG_KEPT_S, 'NX')
   local size = redis.call('HGET', K.log_sizes, log) or '0'
   redis.call('HDEL', K.log_heads, log)
-  if redis.call('ZADD', K.log_ended, text(NOW), log) == 1 then
+  if redis.call('ZADD', K.log_ended, NOW_TEXT, log) == 1 then
     redis.call('DECRBY', K.log_live, size)
     redis.call('INCRBY', K.log_kept, size)
   end
@@ -315,7 +333,7 @@ local function remember(id, outcome, reason)
   if about[1] == '0' then return end
   local history = about[4] or redis.call('HGET', long_key(id), 'history') or ''
   if string.match('\n' .. history, '\n(%d+)\t[^\n]*$') == about[1] then return end
-  local line = table.concat({ about[1], outcome, about[2] or '', about[3] or '', text(NOW),
+  local line = table.concat({ about[1], outcome, about[2] or '', about[3] or '', NOW_TEXT,
     (string.gsub(string.sub(reason or '', 1, 300), '%c', ' ')) }, '\t')
   if #history > 4000 then history = string.gsub(history, '^[^\n]*\n', '', 1) end
   put_long(id, 'history', history == '' and line or history .. '\n' .. line)
@@ -329,7 +347,7 @@ local function finalize(id, state, final, reason, by)
   if state == 'building' or state == 'publishing' then redis.call('ZREM', K.leases, id) end
   if state == 'uploaded' then redis.call('ZREM', uploads_key(target_of(key)), id) end
   if QUEUED[state] then remove_edges(id) else end_log(id, final, reason) end
-  enter(id, final, reason, by, { 'finished', text(NOW) })
+  enter(id, final, reason, by, { 'finished', NOW_TEXT })
   redis.call('HDEL', job_key(id), 'phase', 'cancel', 'nonce', 'avoid', 'avoid_until', 'lost', 'ready_at', 'chain', 'delay',
     'priority', 'infrastructure', 'publish_attempts', 'released', 'instance')
   redis.call('HDEL', long_key(id), 'cancel')
@@ -338,7 +356,7 @@ local function finalize(id, state, final, reason, by)
     if predecessor then redis.call('HSET', K.live, key, predecessor) else redis.call('HDEL', K.live, key) end
   end
   redis.call('ZREM', K.active, id)
-  redis.call('ZADD', K.finished, text(NOW), id)
+  redis.call('ZADD', K.finished, NOW_TEXT, id)
   settle_dependants(id)
 end
 

@@ -72,7 +72,7 @@ for _, id in ipairs(redis.call('ZRANGE', K.active, 0, -1)) do
   elseif now[1] == 'publishing' then
     local target = target_of(now[2])
     move(old('uploads:' .. target), uploads_key(target))
-    redis.call('ZADD', uploads_key(target), text(NOW), id)
+    redis.call('ZADD', uploads_key(target), NOW_TEXT, id)
     redis.call('SADD', K.upload_targets, target)
     enter(id, 'uploaded', 'the queue was upgraded while it was published')
   end

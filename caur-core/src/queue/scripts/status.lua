@@ -16,9 +16,9 @@ local double = redis.call('HGET', K.names, name) or ''
 if not old[4] or double == instance then double = '' end
 redis.call('HSET', K.names, name, instance)
 redis.call('HSET', key, 'name', name, 'class', ARGV[3], 'slots', ARGV[4], 'protocol', ARGV[5], 'version', ARGV[6],
-  'status', ARGV[7], 'started', old[4] or text(NOW), 'double', double,
+  'status', ARGV[7], 'started', old[4] or NOW_TEXT, 'double', double,
   'speed', redis.call('HGET', K.speeds, name) or NORMAL_SPEED)
 redis.call('EXPIRE', key, 604800)
-redis.call('ZADD', K.online, text(NOW), instance)
+redis.call('ZADD', K.online, NOW_TEXT, instance)
 if old[1] ~= ARGV[3] or old[2] ~= ARGV[4] then recount() end
 return { paused(name) or '', old[3] or '', double }

@@ -9,14 +9,14 @@ redis.call('SET', K.sweeper, ARGV[1], 'PX', ARGV[2])
 -- Nobody looked for a while: Redis or every sweeper was away, and so nobody could extend a lease either.
 -- All get another chance once before anything is expired.
 local swept = tonumber(redis.call('GET', K.swept) or '0')
-redis.call('SET', K.swept, text(NOW))
+redis.call('SET', K.swept, NOW_TEXT)
 if NOW - swept > tonumber(ARGV[4]) then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', text(NOW + tonumber(ARGV[3])))) do
     redis.call('ZADD', K.leases, text(NOW + tonumber(ARGV[3])), id)
   end
 end
 
-local expired = redis.call('ZRANGEBYSCORE', K.leases, '-inf', text(NOW), 'LIMIT', 0, LIMIT)
+local expired = redis.call('ZRANGEBYSCORE', K.leases, '-inf', NOW_TEXT, 'LIMIT', 0, LIMIT)
 for _, id in ipairs(expired) do
   local now = job(id, 'state', 'builder', 'key')
   redis.call('HDEL', job_key(id), 'nonce')
@@ -34,7 +34,7 @@ for _, id in ipairs(expired) do
     if count >= PUBLISH_ATTEMPTS then
       finalize(id, 'publishing', 'infrastructure-failed', 'publishing stopped ' .. count .. ' times')
     else
-      redis.call('ZADD', uploads_key(target), text(NOW), id)
+      redis.call('ZADD', uploads_key(target), NOW_TEXT, id)
       redis.call('SADD', K.upload_targets, target)
       enter(id, 'uploaded', 'publisher lost: its lease ran out')
       wake(K.wake_publisher, 'uploaded', target)
@@ -42,7 +42,7 @@ for _, id in ipairs(expired) do
   end
 end
 
-local resumed = redis.call('ZRANGEBYSCORE', K.backoff, '-inf', text(NOW), 'LIMIT', 0, LIMIT)
+local resumed = redis.call('ZRANGEBYSCORE', K.backoff, '-inf', NOW_TEXT, 'LIMIT', 0, LIMIT)
 for _, id in ipairs(resumed) do
   redis.call('ZREM', K.backoff, id)
   make_ready(id, job(id, 'reason')[1])

@@ -161,6 +161,6 @@ local function take(instance, slot, nonce, lease)
   redis.call('HSET', builder_key(instance), 'claim:' .. slot, id .. ' ' .. nonce)
   redis.call('ZADD', K.leases, text(NOW + lease), id)
   redis.call('HSET', job_key(id), 'attempt', attempt, 'builder', name)
-  enter(id, 'building', '', '', { 'instance', instance, 'nonce', nonce, 'started', text(NOW) })
+  enter(id, 'building', '', '', { 'instance', instance, 'nonce', nonce, 'started', NOW_TEXT })
   return hand_over(id, attempt)
 end
