@@ -5,6 +5,7 @@
 //! [`regressions`].
 
 mod act;
+mod build;
 mod graph;
 mod model;
 mod operate;
@@ -30,6 +31,7 @@ const STEPS: &str = "CAUR_RANDOM_STEPS";
 const SEED: &str = "CAUR_RANDOM_SEED";
 /// Sequences that are tried in order to make a failing one shorter.
 const SHRINKS: u32 = 2_000;
+const SHRINK_MS: u32 = 45_000;
 
 /// One server for all sequences, and one that loses nothing for those that kill it.
 struct Farm {
@@ -137,6 +139,7 @@ fn the_queue_does_what_the_model_says() {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
         max_shrink_iters: SHRINKS,
+        max_shrink_time: SHRINK_MS,
         failure_persistence: None,
         ..Config::default()
     };

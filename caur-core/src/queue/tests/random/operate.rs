@@ -266,11 +266,15 @@ impl World<'_> {
             Step::Pause(_) => *mode = Mode::Paused,
             Step::Resume(_) => {
                 (*mode, *failures) = (Mode::Free, 0);
-                processes
-                    .values_mut()
-                    .for_each(|process| process.draining = false);
+                for process in processes.values_mut() {
+                    process.draining = false;
+                }
             }
-            _ => processes.values_mut().for_each(|process| process.draining = true),
+            _ => {
+                for process in processes.values_mut() {
+                    process.draining = true;
+                }
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::model::{Mode, Model, ModelBuilder, Process};
+use super::model::{Mode, Model, ModelBuilder};
 use super::step::{BUILDERS, Step};
 use crate::model::{FailedDependency, InstanceId, Job, JobId, JobState, LeaseToken};
 use crate::queue::tests::{LEASE, report};
@@ -149,7 +149,7 @@ impl<'a> World<'a> {
             .await
             .map_err(|error| error.to_string())?;
         let known = self.model.builders.get_mut(&name).expect("it is known");
-        let process = known.processes.entry(instance).or_insert_with(Process::default);
+        let process = known.processes.entry(instance).or_default();
         process.online = true;
         check!(
             orders.paused.is_some() == (known.mode != Mode::Free)
