@@ -7,7 +7,7 @@ use crate::model::{
     BuildClass, BuildOutcome, FailedDependency, InstanceId, JobId, JobRequest, JobState, LeaseToken, Target,
 };
 
-/// Infrastructure failures that a job survives, less one; and those in a row after which a builder stops itself.
+/// Infrastructure failures in a row after which a builder stops itself.
 const FAILURES: u32 = 3;
 /// Different builders that a job may take down, less one.
 const VICTIMS: usize = 2;
@@ -167,6 +167,14 @@ impl Model {
         self.jobs.get_mut(&id).expect("the model knows the job")
     }
 
+    /// Attempts that infrastructure failures may cost a job. Fewer under the rarer rules, so that giving up is not rare.
+    pub fn attempts(&self) -> u32 {
+        match self.rule {
+            FailedDependency::Published => 3,
+            FailedDependency::Block | FailedDependency::Ignore => 2,
+        }
+    }
+
     /// The newest job of a `TARGET/ARCH/PKGBASE` that has not ended.
     pub fn live(&self, key: &str) -> Option<JobId> {
         let mut live = self.jobs.iter().rev();
@@ -301,6 +309,7 @@ impl Model {
         if builder.failures >= FAILURES && builder.mode == Mode::Free {
             builder.mode = Mode::PausedItself;
         }
+        let attempts = self.attempts();
         let job = self.job(id);
         job.failures += 1;
         job.avoids.insert(name.clone());
@@ -308,7 +317,7 @@ impl Model {
         if lost {
             job.victims.insert(name);
         }
-        if job.failures >= FAILURES || job.victims.len() >= VICTIMS {
+        if job.failures >= attempts || job.victims.len() >= VICTIMS {
             self.end(id, JobState::InfrastructureFailed);
         } else {
             job.remember(if lost { "lost" } else { "infrastructure" });

@@ -125,7 +125,7 @@ fn outcome() -> impl Strategy<Value = BuildOutcome> {
         1 => Just(BuildOutcome::TimedOut),
         1 => Just(BuildOutcome::OutOfMemory),
         1 => Just(BuildOutcome::Canceled),
-        4 => Just(BuildOutcome::Infrastructure),
+        8 => Just(BuildOutcome::Infrastructure),
         2 => Just(BuildOutcome::Released),
     ]
 }
@@ -201,11 +201,11 @@ fn publish() -> impl Strategy<Value = Step> {
 fn time() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => proptest::option::of(any::<u8>()).prop_map(Step::LeaseOver),
-        3 => Just(Step::BackoffOver),
+        6 => Just(Step::BackoffOver),
         1 => any::<u8>().prop_map(Step::BlockedOver),
         1 => Just(Step::AvoidOver),
         1 => Just(Step::SelfPauseOver),
-        6 => prop_oneof![7 => Just(false), 1 => Just(true)].prop_map(|outage| Step::Sweep { outage }),
+        6 => prop_oneof![11 => Just(false), 1 => Just(true)].prop_map(|outage| Step::Sweep { outage }),
     ]
 }
 
@@ -217,7 +217,7 @@ fn fleet() -> impl Strategy<Value = Step> {
         3 => (builder.clone(), any::<bool>()).prop_map(|(builder, adopts)| Step::Restart { builder, adopts }),
         1 => builder.clone().prop_map(Step::Leave),
         1 => builder.clone().prop_map(Step::Pause),
-        4 => builder.clone().prop_map(Step::Resume),
+        8 => builder.clone().prop_map(Step::Resume),
         1 => builder.prop_map(Step::Drain),
         1 => Just(Step::PauseQueue),
         3 => Just(Step::ResumeQueue),

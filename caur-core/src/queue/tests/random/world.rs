@@ -91,18 +91,20 @@ impl<'a> World<'a> {
             .await
             .expect("Redis can be emptied");
         let queue = Queue::open(link).await.expect("an empty Redis becomes a queue");
+        let model = Model {
+            rule,
+            ..Model::default()
+        };
         let rules = QueueRules {
             failed_dependency: rule,
+            attempts: model.attempts(),
             ..QueueRules::default()
         };
         queue.publish_rules(&rules).await.expect("Redis is there");
         let mut world = Self {
             server,
             queue,
-            model: Model {
-                rule,
-                ..Model::default()
-            },
+            model,
             holds: Vec::new(),
             requests: BTreeMap::new(),
             processes: Vec::new(),
