@@ -5,14 +5,18 @@
 //! lives below one temporary directory and ends with the test. Waiting is always for a condition, always bounded, and
 //! a wait in vain shows the queue and the ends of all logs.
 
+pub mod chaos;
 mod client;
 mod collection;
 mod daemon;
 mod environment;
 mod farm;
 mod file_server;
+pub mod history;
+pub mod journal;
 mod package_source;
 mod published;
+mod relay;
 mod signing_key;
 pub mod simulation;
 mod wait;
@@ -25,6 +29,7 @@ pub use farm::{Farm, FarmOptions, SOURCE, TARGET};
 pub use file_server::FileServer;
 pub use package_source::PackageSource;
 pub use published::{Listed, Published};
+pub use relay::Relay;
 pub use signing_key::SigningKey;
 pub use wait::eventually;
 
