@@ -16,6 +16,8 @@ use super::Recorder;
 const PAUSE_MS: std::ops::RangeInclusive<u64> = 100..=600;
 /// How long a lost answer is waited for before the action is asked for again.
 const LOST: Duration = Duration::from_millis(100);
+/// What is no action.
+const LOOK: &str = "look";
 /// Jobs that are left in the queue when new ones come.
 const FEW: usize = 150;
 
@@ -73,6 +75,7 @@ impl Operator {
         while !self.held.is_empty() {
             self.unhold().await;
         }
+        self.report.done.remove(LOOK);
         self.report
     }
 
@@ -111,7 +114,7 @@ impl Operator {
         };
         let queue = self.queue.clone();
         if self.insist("hold", || queue.hold(id, ASKER)).await.is_some()
-            && let Some(job) = self.insist("look", || queue.job(id)).await.flatten()
+            && let Some(job) = self.insist(LOOK, || queue.job(id)).await.flatten()
         {
             self.held.insert(id, job.request.pkgbase);
         }
