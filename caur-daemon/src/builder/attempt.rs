@@ -55,7 +55,15 @@ impl StopSwitch {
 
 impl BuilderRole {
     /// One attempt from claim to finish, and the next claim where there is one. Whatever happens is told to the queue.
-    pub async fn attempt(&self, work: Work, slot: &Slot, shutdown: &CancellationToken) -> Option<Box<Claim>> {
+    ///
+    /// The next claim is made with `next`; without an answer it may have been carried out, and asking again gives the job.
+    pub async fn attempt(
+        &self,
+        work: Work,
+        slot: &Slot,
+        next: &ClaimRequest,
+        shutdown: &CancellationToken,
+    ) -> Option<Box<Claim>> {
         let claim = work.claim().clone();
         let (job, attempt) = (claim.token.job, claim.token.attempt);
         let package = claim.job.request.key();
@@ -106,7 +114,7 @@ impl BuilderRole {
             Some(Stop::Shutdown | Stop::Lost) | None => {}
         }
         ended.took = started.elapsed();
-        let next = self.finish(&claim, &ended, slot, shutdown).await;
+        let next = self.finish(&claim, &ended, slot, next, shutdown).await;
         lease.abort();
         tracing::info!(
             %job, attempt, %package, outcome = ended.outcome.as_str(), seconds = ended.took.as_secs(),
@@ -260,13 +268,13 @@ impl BuilderRole {
         claim: &Claim,
         ended: &Attempt,
         slot: &Slot,
+        next: &ClaimRequest,
         shutdown: &CancellationToken,
     ) -> Option<Box<Claim>> {
         let (job, attempt) = (claim.token.job, claim.token.attempt);
-        let next = slot.request();
         let telling = async {
             loop {
-                match self.tell(claim, ended, slot, &next, shutdown).await {
+                match self.tell(claim, ended, slot, next, shutdown).await {
                     Ok(Claimed::Job(next)) => return Some(next),
                     Ok(Claimed::Nothing | Claimed::Refused(_)) => return None,
                     Err(QueueError::Link { source, .. }) => {

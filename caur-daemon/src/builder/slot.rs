@@ -61,12 +61,17 @@ impl Slot {
     /// Only what cannot mend itself.
     pub async fn work(self, first: Option<Work>, shutdown: CancellationToken) -> Result<()> {
         let mut news = self.ear.ready.subscribe();
-        // The same until it was answered: a claim whose answer got lost is asked for again.
+        // The same until it gave a job: a claim whose answer got lost, or that went with a refused finish, is asked for
+        // again.
         let mut request = self.request();
         let mut work = first;
         while !shutdown.is_cancelled() || work.is_some() {
             if let Some(now) = work.take() {
-                work = self.role.attempt(now, &self, &shutdown).await.map(Work::New);
+                let next = self.role.attempt(now, &self, &request, &shutdown).await;
+                if next.is_some() {
+                    request = self.request();
+                }
+                work = next.map(Work::New);
                 continue;
             }
             if self.surplus {

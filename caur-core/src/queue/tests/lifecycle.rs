@@ -111,6 +111,23 @@ async fn a_lost_builder_is_fenced_and_its_job_goes_to_another() {
 }
 
 #[tokio::test]
+async fn the_job_that_came_with_a_refused_finish_is_given_when_asked_for_again() {
+    let farm = Fixture::new().await;
+    farm.submit(vec![request("a", &[])]).await;
+    let lost = farm.claim("one", 2).await.unwrap();
+    farm.sweep().await;
+    farm.let_time_pass().await;
+    let other = farm.submit(vec![request("b", &[])]).await[0];
+    let next = ClaimRequest::new(InstanceId::new("one").unwrap(), 0, LEASE);
+    let ended = attempt(&lost, BuildOutcome::Built);
+    let stale = farm.queue.finish_and_claim(&lost.token, &ended, &next).await;
+    assert!(matches!(stale, Err(QueueError::Stale { .. })), "{stale:?}");
+    let given = farm.queue.claim(&next).await.unwrap().job().unwrap();
+    assert_eq!((given.token.job, given.token.attempt), (other, 1));
+    farm.finish(&given, BuildOutcome::Built).await;
+}
+
+#[tokio::test]
 async fn a_builder_that_is_alone_gets_its_own_job_again() {
     let farm = Fixture::new().await;
     farm.submit(vec![request("a", &[])]).await;
