@@ -305,7 +305,7 @@ impl BuilderRole {
         next: &ClaimRequest,
         shutdown: &CancellationToken,
     ) -> Result<Claimed, QueueError> {
-        if shutdown.is_cancelled() || slot.presence.note().await.is_some() {
+        if shutdown.is_cancelled() || slot.surplus || slot.presence.note().await.is_some() {
             self.queue.finish(&claim.token, ended).await?;
             return Ok(Claimed::Nothing);
         }
