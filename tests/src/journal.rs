@@ -1,7 +1,7 @@
 //! What a worker process of the chaos test did, fact by fact, in a file that outlives its SIGKILL.
 //!
 //! A fact is one line that is appended by one write: before a call of the queue what is about to be asked, after it
-//! what was answered. Processes are compared by the monotonic clock, which all of this machine share.
+//! what was answered. Processes are compared by the monotonic clock, which all processes of a machine share.
 
 use std::fs::File;
 use std::io::{self, Write};

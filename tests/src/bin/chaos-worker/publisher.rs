@@ -16,6 +16,8 @@ const IDLE: Duration = Duration::from_millis(500);
 const TOGETHER: usize = 40;
 /// Milliseconds that a transaction takes.
 const PUBLISH_MS: std::ops::RangeInclusive<u64> = 5..=60;
+/// Of a long one, as now and then.
+const LONG_MS: std::ops::RangeInclusive<u64> = 500..=3000;
 
 /// Works until it is killed.
 ///
@@ -53,7 +55,12 @@ async fn publish(worker: &Worker, target: &Target, dice: &mut StdRng) -> Result<
     }
     let tokens: Vec<LeaseToken> = claims.iter().map(|claim| claim.token.clone()).collect();
     let leases = tokio::spawn(keep_leases(worker.clone(), tokens));
-    tokio::time::sleep(Duration::from_millis(dice.random_range(PUBLISH_MS))).await;
+    let range = if dice.random_bool(0.05) {
+        LONG_MS
+    } else {
+        PUBLISH_MS
+    };
+    tokio::time::sleep(Duration::from_millis(dice.random_range(range))).await;
     let mut told = Ok(());
     for claim in &claims {
         told = tell(worker, claim, dice).await;
@@ -102,10 +109,10 @@ fn outcome(claim: &PublishClaim, dice: &mut StdRng) -> PublishOutcome {
         panic!("{}: {reason}", claim.key);
     }
     match dice.random_range(0..100) {
-        0..94 => PublishOutcome::Published {
+        0..95 => PublishOutcome::Published {
             packages: vec![format!("{}.pkg.tar.zst", claim.token.job)],
         },
-        94..96 => PublishOutcome::Refused {
+        95 => PublishOutcome::Refused {
             reason: "the dice refuse it".to_owned(),
         },
         _ => PublishOutcome::Retry {

@@ -17,6 +17,10 @@ use crate::wait_for_redis;
 const IDLE: Duration = Duration::from_millis(500);
 /// Milliseconds that a build takes.
 const BUILD_MS: std::ops::RangeInclusive<u64> = 5..=100;
+/// One job of so many is a long one in all its attempts, so that an attempt which lost its lease meets the next one.
+const LONG_ONE_OF: u64 = 30;
+/// Milliseconds that a long build takes: longer than a lease, or not.
+const LONG_MS: std::ops::RangeInclusive<u64> = 1000..=6000;
 
 /// One slot.
 pub struct Slot {
@@ -87,7 +91,12 @@ impl Slot {
             stop.clone(),
             Arc::clone(&why),
         ));
-        let time = Duration::from_millis(self.dice.random_range(BUILD_MS));
+        let range = if claim.token.job.0.is_multiple_of(LONG_ONE_OF) {
+            LONG_MS
+        } else {
+            BUILD_MS
+        };
+        let time = Duration::from_millis(self.dice.random_range(range));
         tokio::select! {
             () = tokio::time::sleep(time) => {}
             () = stop.cancelled() => {}
@@ -154,16 +163,16 @@ impl Slot {
         }
     }
 
-    /// Mostly well.
+    /// Mostly well: what depends on a failed package is not built either.
     fn outcome(&mut self) -> BuildOutcome {
-        match self.dice.random_range(0..100) {
-            0..86 => BuildOutcome::Built,
-            86..89 => BuildOutcome::AlreadyBuilt,
-            89..91 => BuildOutcome::Skipped,
-            91..94 => BuildOutcome::Failed,
-            94 => BuildOutcome::TimedOut,
-            95 => BuildOutcome::OutOfMemory,
-            96 => BuildOutcome::Released,
+        match self.dice.random_range(0..200) {
+            0..180 => BuildOutcome::Built,
+            180..184 => BuildOutcome::AlreadyBuilt,
+            184..188 => BuildOutcome::Skipped,
+            188..190 => BuildOutcome::Failed,
+            190 => BuildOutcome::TimedOut,
+            191 => BuildOutcome::OutOfMemory,
+            192..194 => BuildOutcome::Released,
             _ => BuildOutcome::Infrastructure,
         }
     }
