@@ -167,7 +167,6 @@ async fn an_idle_builder_asks_less_than_once_a_second() {
     let _builder = farm.builder("idle", "1").await;
     let redis = redis::Client::open(farm.redis_url()).unwrap();
     let mut monitor = redis.get_async_monitor().await.unwrap();
-    monitor.monitor().await.unwrap();
     let mut seen = Vec::new();
     let lines = async {
         let mut lines = monitor.on_message::<String>();
