@@ -27,7 +27,7 @@ async fn execute(server: &RedisServer, command: &redis::Cmd) {
 async fn lease(server: &RedisServer, nonce: &str) {
     let mut command = redis::cmd("HSET");
     command
-        .arg("{caur}:queue:job:7")
+        .arg("{caur}:q:j:7")
         .arg("attempt")
         .arg(1)
         .arg("nonce")

@@ -29,6 +29,7 @@ pub struct JobRequest {
     /// A pacman mirror that the build container tries first.
     pub arch_mirror: Option<String>,
     /// Whether a version that is published already is built again, with the next free `pkgrel.N`.
+    #[serde(default)]
     pub rebuild: bool,
 }
 

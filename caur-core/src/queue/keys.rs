@@ -9,7 +9,6 @@ use crate::model::{JobId, Target};
 pub(super) const ACTIVE: &str = "{caur}:q:active";
 pub(super) const BACKOFF: &str = "{caur}:q:backoff";
 pub(super) const BLOCKED: &str = "{caur}:q:blocked";
-pub(super) const CLASSES: &str = "{caur}:q:classes";
 pub(super) const DURATIONS: &str = "{caur}:q:durations";
 pub(super) const EVENTS: &str = "{caur}:q:events";
 pub(super) const FARM: &str = "{caur}:config:farm";

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{QueueError, keys};
 use crate::model::{Job, JobId, JobRequest, JobState, PastAttempt};
@@ -27,6 +28,17 @@ pub(super) struct StoredRequest<R> {
     pub by: String,
 }
 
+impl<R: Serialize> StoredRequest<R> {
+    /// As JSON without what is absent or false, since every job holds one.
+    pub(super) fn to_text(&self) -> String {
+        let mut value = serde_json::to_value(self).expect("a request is plain data");
+        if let Some(fields) = value.as_object_mut() {
+            fields.retain(|_, value| !matches!(value, Value::Null | Value::Bool(false)));
+        }
+        value.to_string()
+    }
+}
+
 /// Adds the commands that read one job.
 pub(super) fn fetch(pipeline: &mut redis::Pipeline, id: JobId) {
     pipeline
@@ -48,13 +60,14 @@ pub(super) fn parse(id: JobId, record: Record) -> Result<Option<Job>, QueueError
     let state = Fields { id, fields: state };
     let stored: StoredRequest<JobRequest> = serde_json::from_str(&request)
         .map_err(|error| QueueError::corrupt(format!("the request of job {id}"), error))?;
+    let (current, since): (JobState, u64) = (state.required("state")?, state.required("since")?);
     let mut waits_for: Vec<JobId> = deps.into_iter().map(JobId).collect();
     waits_for.sort_unstable();
     Ok(Some(Job {
         id,
         request: stored.request,
         requested_by: stored.by,
-        state: state.required("state")?,
+        state: current,
         attempt: state.required("attempt")?,
         builder: state.text("builder").map(ToOwned::to_owned),
         instance: state.text("instance").map(ToOwned::to_owned),
@@ -71,9 +84,9 @@ pub(super) fn parse(id: JobId, record: Record) -> Result<Option<Job>, QueueError
         ready_at: state.optional("ready_at")?,
         built_commit: state.optional("built_commit")?,
         packages: state.words("packages", '\n'),
-        since: state.required("since")?,
+        since,
         started: state.optional("started")?,
-        finished: state.optional("finished")?,
+        finished: current.is_final().then_some(since),
         history: state
             .words("history", '\n')
             .iter()

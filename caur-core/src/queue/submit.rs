@@ -83,7 +83,7 @@ impl<'a> Wire<'a> {
             WireJob {
                 key: request.key(),
                 class: request.class.to_string(),
-                request: serde_json::to_string(&stored).expect("a request is plain data"),
+                request: stored.to_text(),
                 expected: planned.expected,
                 chain: planned.chain,
                 delay: planned.delay,

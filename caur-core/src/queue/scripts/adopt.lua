@@ -6,4 +6,4 @@ local name = redis.call('HGET', builder_key(ARGV[4]), 'name')
 if not name then return { 'unknown' } end
 redis.call('HSET', job_key(id), 'instance', ARGV[4])
 redis.call('ZADD', K.leases, text(NOW + tonumber(ARGV[5])), id)
-return { 'job', id, ARGV[2], redis.call('GET', request_key(id)), redis.call('HGETALL', job_key(id)) }
+return { 'job', id, tonumber(ARGV[2]), redis.call('GET', request_key(id)), redis.call('HGETALL', job_key(id)) }

@@ -16,7 +16,6 @@ local K = {
   backoff = '{caur}:q:backoff',
   blocked = '{caur}:q:blocked',
   capacity = '{caur}:q:capacity',
-  classes = '{caur}:q:classes',
   durations = '{caur}:q:durations',
   events = '{caur}:q:events',
   finished = '{caur}:q:finished',
@@ -139,8 +138,8 @@ end
 
 -- A class is a number of 32 bits or a builder's name; tonumber would take names such as 0x1f and nan for numbers.
 local function group_of(class)
-  if #class <= 10 and string.find(class, '^%d+$') then return class, true end
-  return '@' .. class, false
+  if #class <= 10 and string.find(class, '^%d+$') then return class end
+  return '@' .. class
 end
 
 local function add_work(class, expected, sign)
@@ -198,22 +197,20 @@ local function short_set(group) return '{caur}:q:ready:' .. group .. ':short' en
 
 local function ready_add(id)
   local about = job(id, 'class', 'chain', 'delay', 'priority', 'ready_at')
-  local group, numbered = group_of(about[1])
+  local group = group_of(about[1])
   local priority = tonumber(about[4] or '0')
   -- As policy::chain_key and policy::short_key.
   local chain = math.min(tonumber(about[2]), CHAIN_STEP - 1)
   redis.call('ZADD', chain_set(group), text(-(priority * CHAIN_STEP + chain)), id)
   local key = math.floor(tonumber(about[5]) / 1000) + tonumber(about[3] or '0')
   redis.call('ZADD', short_set(group), text(key - priority * SHORT_STEP), id)
-  if numbered then redis.call('ZADD', K.classes, group, group) end
   wake(K.wake, 'ready', group)
 end
 
 local function ready_remove(id, class)
-  local group, numbered = group_of(class)
+  local group = group_of(class)
   redis.call('ZREM', chain_set(group), id)
   redis.call('ZREM', short_set(group), id)
-  if numbered and redis.call('EXISTS', chain_set(group)) == 0 then redis.call('ZREM', K.classes, group) end
 end
 
 local function make_ready(id, reason, by)
@@ -318,9 +315,9 @@ local function end_log(id, state, reason)
   local log = id .. '.' .. job(id, 'attempt')[1]
   redis.call('XADD', log_key(log), '*', 'end', state, 'reason', reason or '')
   redis.call('EXPIRE', log_key(log), LOG_KEPT_S, 'NX')
-  local size = redis.call('HGET', K.log_sizes, log) or '0'
-  redis.call('HDEL', K.log_heads, log)
-  if redis.call('ZADD', K.log_ended, NOW_TEXT, log) == 1 then
+  local size = redis.call('HGET', K.log_sizes, log)
+  if redis.call('ZADD', K.log_ended, NOW_TEXT, log) == 1 and size then
+    redis.call('HDEL', K.log_heads, log)
     redis.call('DECRBY', K.log_live, size)
     redis.call('INCRBY', K.log_kept, size)
   end
@@ -342,15 +339,16 @@ end
 -- Ends a job. `state` is where it stands now. Fields that only a live job needs go.
 local function finalize(id, state, final, reason, by)
   unqueue(id, state)
-  local key = job(id, 'key')[1]
+  local about = job(id, 'key', 'long')
+  local key = about[1]
   local predecessor = predecessor_of(id)
   if state == 'building' or state == 'publishing' then redis.call('ZREM', K.leases, id) end
   if state == 'uploaded' then redis.call('ZREM', uploads_key(target_of(key)), id) end
   if QUEUED[state] then remove_edges(id) else end_log(id, final, reason) end
-  enter(id, final, reason, by, { 'finished', NOW_TEXT })
+  enter(id, final, reason, by)
   redis.call('HDEL', job_key(id), 'phase', 'cancel', 'nonce', 'avoid', 'avoid_until', 'lost', 'ready_at', 'chain', 'delay',
     'priority', 'infrastructure', 'publish_attempts', 'released', 'instance')
-  redis.call('HDEL', long_key(id), 'cancel')
+  if about[2] then redis.call('HDEL', long_key(id), 'cancel') end
   if not QUEUED[state] then redis.call('UNLINK', result_key(id)) end
   if redis.call('HGET', K.live, key) == id then
     if predecessor then redis.call('HSET', K.live, key, predecessor) else redis.call('HDEL', K.live, key) end

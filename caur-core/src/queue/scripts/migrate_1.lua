@@ -36,7 +36,7 @@ for _, id in ipairs(ids) do
 
   local fields = { 'key', request.key, 'class', request.class, 'since', now.since, 'state', now.state }
   for _, name in ipairs({ 'attempt', 'infrastructure', 'expected', 'chain', 'builder', 'started', 'done',
-    'built_commit', 'finished', 'publish_attempts' }) do
+    'built_commit', 'publish_attempts' }) do
     if now[name] then fields[#fields + 1] = name; fields[#fields + 1] = now[name] end
   end
   redis.call('HSET', job_key(id), unpack(fields))

@@ -9,7 +9,7 @@ for _, id in ipairs(ids) do
   redis.call('UNLINK', request_key(id), job_key(id), long_key(id), deps_key(id), dependants_key(id), result_key(id))
 end
 for _, log in ipairs(redis.call('HKEYS', K.log_sizes)) do redis.call('UNLINK', log_key(log)) end
-redis.call('UNLINK', K.active, K.finished, K.backoff, K.blocked, K.classes, K.events, K.leases, K.live,
+redis.call('UNLINK', K.active, K.finished, K.backoff, K.blocked, K.events, K.leases, K.live,
   K.upload_targets, K.work, K.log_live, K.log_kept, K.log_sizes, K.log_ended)
 redis.call('INCR', K.graph)
 trail('queue', '', ARGV[1], #ids .. ' jobs removed' .. (ARGV[2] ~= '' and ': ' .. ARGV[2] or ''))

@@ -44,7 +44,7 @@ for index, new in ipairs(plan.jobs) do
     local about = job(id, 'state', 'reason')
     remember(id, about[1], about[2] ~= '' and about[2] or redis.call('HGET', long_key(id), 'reason') or '')
     redis.call('ZREM', K.finished, id)
-    redis.call('HDEL', job_key(id), 'finished', 'packages')
+    redis.call('HDEL', job_key(id), 'packages')
     redis.call('HDEL', long_key(id), 'packages')
   else
     last = math.max(last + 1, NOW)

@@ -2,6 +2,8 @@
 
 -- Jobs that are looked at for one that does not avoid this builder.
 local LOOKED_AT = 16
+-- What the groups of builders' names begin with; a class is a number.
+local NAMED = string.byte('@')
 
 -- A job avoids builders that failed it, for a while, unless nobody else is there.
 local function avoids(id, name)
@@ -31,27 +33,29 @@ local function seconds(work, capacity) return work * NORMAL_SPEED / capacity end
 -- Line by line what policy::choose does. Indices count the classes that the builder takes; the one behind them
 -- stands for the jobs that name it.
 local function choose(name, class, speed)
-  local ready = { ['@' .. name] = true }
-  for _, group in ipairs(redis.call('ZRANGEBYSCORE', K.classes, '-inf', class or '(0')) do ready[group] = true end
-
+  local work, capacity = hash(K.work), hash(K.capacity)
   local heads = {}
   local function head_of(group, set_of)
-    if not ready[group] then return nil end
+    -- A group without work has nothing ready.
+    if not work[group] then return nil end
     local set = set_of(group)
-    if not heads[set] then heads[set] = { head(set, name) } end
-    return heads[set][1], heads[set][2]
+    local found = heads[set]
+    if not found then
+      found = { head(set, name) }
+      heads[set] = found
+    end
+    return found[1], found[2]
   end
 
-  local work, capacity = hash(K.work), hash(K.capacity)
   local own_work, own_capacity = work['@' .. name] or 0, math.max(capacity['@' .. name] or 0, speed)
-  local numbers, seen = {}, {}
-  for _, groups in ipairs({ work, capacity, ready }) do
-    for group in pairs(groups) do
-      if not seen[group] and string.find(group, '^%d') then
-        seen[group] = true
-        numbers[#numbers + 1] = tonumber(group)
-      end
-    end
+  local numbers = {}
+  for group in pairs(work) do
+    local number = string.byte(group) ~= NAMED and tonumber(group)
+    if number then numbers[#numbers + 1] = number end
+  end
+  for group in pairs(capacity) do
+    local number = not work[group] and string.byte(group) ~= NAMED and tonumber(group)
+    if number then numbers[#numbers + 1] = number end
   end
   table.sort(numbers)
   local taken, levels, level = 0, {}, { work = 0, capacity = 0, fastest = 0 }
@@ -129,7 +133,7 @@ local function choose(name, class, speed)
 end
 
 local function hand_over(id, attempt)
-  return { 'job', id, attempt, redis.call('GET', request_key(id)), redis.call('HGETALL', job_key(id)) }
+  return { 'job', id, tonumber(attempt), redis.call('GET', request_key(id)), redis.call('HGETALL', job_key(id)) }
 end
 
 -- Gives `instance` one job for its slot, or says why not. Asking again with the same nonce gives the same job.
@@ -157,7 +161,7 @@ local function take(instance, slot, nonce, lease)
   if not id then return { 'none' } end
   local now = job(id, 'class', 'attempt')
   ready_remove(id, now[1])
-  local attempt = text(tonumber(now[2]) + 1)
+  local attempt = tonumber(now[2]) + 1
   redis.call('HSET', builder_key(instance), 'claim:' .. slot, id .. ' ' .. nonce)
   redis.call('ZADD', K.leases, text(NOW + lease), id)
   redis.call('HSET', job_key(id), 'attempt', attempt, 'builder', name)
