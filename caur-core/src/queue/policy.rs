@@ -3,15 +3,17 @@
 //! Ready jobs stand in groups, one per class number and one per builder that jobs name. Every group has two orders:
 //! by the chain behind a job ([`chain_key`]), and by when it became ready and how long it may be overtaken
 //! ([`short_key`]). A builder takes
-//! 1. an urgent job: the longest chain, where it is at least [`URGENT`] of what every slot still has to do;
+//! 1. an urgent job: the longest chain, where its seconds at normal speed are at least [`URGENT`] of what every slot
+//!    still has to do;
 //! 2. else the first of the short order, which is the shortest expected job with what it lets go on.
 //!
 //! Both are looked for where this builder is scarce. The load of a level is the work of all groups from one class
 //! up, per slot of the builders that may take it; when the load of a high level is the greatest, its builders leave
 //! the groups below to others, as long as they find anything. And as long as any work of a high class is left, its
 //! builders start long chains of no lower one, to be free when a job of theirs becomes ready. A builder that is
-//! slower than others starts a chain only if that does not make the whole end later, and leaves a job alone that
-//! would end sooner if it waited [`PATIENCE`] of the load for the fastest one. The fastest leaves nothing.
+//! slower than others hurries for a chain only if the whole ends no later even when the job takes [`DOUBT`] times
+//! the expected time. It leaves a job alone whose chain would end after all the rest, or would end sooner if the job
+//! waited [`PATIENCE`] of the load for the fastest one. The fastest leaves nothing.
 //!
 //! Nothing starves: of two jobs of the same priority that a builder may take, it never starts one that became ready
 //! more than [`OVERTAKEN_MAX`] + [`SLACK`] seconds (three days) after the other. A [`short_key`] is at least the
@@ -36,6 +38,8 @@ pub const OVERTAKEN_HALF: u64 = 150;
 pub const SLACK: f64 = 36.0 * 3600.0;
 /// The part of the remaining work per slot from which on a chain is urgent.
 pub const URGENT: f64 = 0.27;
+/// How many times as long as expected an urgent chain may take on a slow builder and still not be the last to end.
+pub const DOUBT: f64 = 1.5;
 /// The part of the remaining work per slot for which a slow builder expects to wait for the fastest one.
 pub const PATIENCE: f64 = 0.5;
 /// What one step of priority weighs in a [`chain_key`]; more than any chain in seconds.
@@ -79,8 +83,8 @@ pub fn short_key(priority: i32, ready_ms: u64, delay: u64) -> f64 {
 /// The numbers above, as the scripts take them.
 pub(super) fn lua_constants() -> String {
     format!(
-        "local CHAIN_STEP, SHORT_STEP, SLACK, URGENT, PATIENCE, NORMAL_SPEED = \
-         {CHAIN_STEP:e}, {SHORT_STEP:e}, {SLACK}, {URGENT}, {PATIENCE}, {NORMAL_SPEED}"
+        "local CHAIN_STEP, SHORT_STEP, SLACK, URGENT, DOUBT, PATIENCE, NORMAL_SPEED = \
+         {CHAIN_STEP:e}, {SHORT_STEP:e}, {SLACK}, {URGENT}, {DOUBT}, {PATIENCE}, {NORMAL_SPEED}"
     )
 }
 
@@ -163,8 +167,8 @@ pub fn choose(view: &View) -> Option<JobId> {
         seconds(candidate.expected, view.speed) + remaining(index, rest)
     };
     let urgent = view.first(from, Order::Chain).filter(|(index, candidate)| {
-        remaining(*index, chain_of(candidate.chain_key)) >= load * URGENT
-            && (view.speed >= fastest(*index) || started_here(*index, candidate) <= end)
+        chain_of(candidate.chain_key) >= load * URGENT
+            && (view.speed >= fastest(*index) || started_here(*index, candidate) * DOUBT <= end)
     });
 
     let (index, chosen) = urgent.unwrap_or(short);
@@ -172,7 +176,7 @@ pub fn choose(view: &View) -> Option<JobId> {
         return Some(first.id);
     }
     let waiting = load * PATIENCE + remaining(index, chain_of(chosen.chain_key));
-    let leave = view.speed < fastest(index) && started_here(index, &chosen) > waiting;
+    let leave = view.speed < fastest(index) && started_here(index, &chosen) > waiting.min(end);
     (!leave).then_some(chosen.id)
 }
 

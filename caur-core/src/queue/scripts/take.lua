@@ -108,26 +108,26 @@ local function choose(name, class, speed)
     return seconds(expected, speed) + remaining(i, chain - expected)
   end
 
+  -- When all is done, as far as this builder sees.
+  local function whole()
+    local longest, longest_key, where = first(1, chain_set)
+    return longest and math.max(load, remaining(where, -longest_key % CHAIN_STEP)) or load
+  end
+
   local id, key, index = first(math.max(from, scarce()), chain_set)
   if id then
     local chain = -key % CHAIN_STEP
-    if remaining(index, chain) >= load * URGENT then
-      local starts = speed >= fastest(index)
-      if not starts then
-        local _, longest, where = first(1, chain_set)
-        starts = started_here(index, id, chain) <= math.max(load, remaining(where, -longest % CHAIN_STEP))
-      end
-      if starts then
-        chosen, at = id, index
-        chosen_key = tonumber(redis.call('ZSCORE', short_set(index <= taken and levels[index].group or '@' .. name), id))
-      end
+    if chain >= load * URGENT
+      and (speed >= fastest(index) or started_here(index, id, chain) * DOUBT <= whole()) then
+      chosen, at = id, index
+      chosen_key = tonumber(redis.call('ZSCORE', short_set(index <= taken and levels[index].group or '@' .. name), id))
     end
   end
   if chosen_key - first_key > SLACK then return first_id end
   if speed < fastest(at) then
     local set = chain_set(at <= taken and levels[at].group or '@' .. name)
     local chain = -tonumber(redis.call('ZSCORE', set, chosen)) % CHAIN_STEP
-    if started_here(at, chosen, chain) > load * PATIENCE + remaining(at, chain) then return nil end
+    if started_here(at, chosen, chain) > math.min(load * PATIENCE + remaining(at, chain), whole()) then return nil end
   end
   return chosen
 end

@@ -143,6 +143,35 @@ fn a_slow_builder_starts_no_chain_that_ends_too_late() {
     };
     assert_eq!(choose(&view(NORMAL_SPEED)), Some(JobId(1)));
     assert_eq!(choose(&view(NORMAL_SPEED / 2)), Some(JobId(2)));
+    // 2000 seconds, and half as many more if the estimate is wrong, against the load of four slots.
+    for (work, taken) in [(11_999, 2), (12_000, 1)] {
+        let mut jobs = group(1, 4, &[job(1, 1000, 1000), job(2, 10, 10)]);
+        (jobs.work, jobs.fastest) = (work, 2 * NORMAL_SPEED);
+        let view = View {
+            class: Some(1),
+            speed: NORMAL_SPEED / 2,
+            classes: std::slice::from_ref(&jobs),
+            own: &none,
+        };
+        assert_eq!(choose(&view), Some(JobId(taken)), "{work}");
+    }
+}
+
+#[test]
+fn a_slow_builder_delays_no_chain_that_ends_last() {
+    let none = group(0, 1, &[]);
+    // Started here the chain takes 200 and 500 seconds; all else is done after 300, or 700.
+    for (work, taken) in [(600, None), (1399, None), (1400, Some(JobId(1)))] {
+        let mut jobs = group(1, 2, &[job(1, 100, 1100)]);
+        (jobs.work, jobs.fastest) = (work, 2 * NORMAL_SPEED);
+        let view = View {
+            class: Some(1),
+            speed: NORMAL_SPEED / 2,
+            classes: std::slice::from_ref(&jobs),
+            own: &none,
+        };
+        assert_eq!(choose(&view), taken, "{work}");
+    }
 }
 
 #[test]
