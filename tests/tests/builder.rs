@@ -36,7 +36,7 @@ async fn a_restarted_builder_goes_on_with_its_build() {
     assert_eq!(farm.files.arrivals("build"), 1, "it was built once");
     let log = farm.caur(&["job", "log", "held"]).await.expect(0).stdout;
     for words in [
-        "Making package: held",
+        "Starting makepkg",
         "builder restarted",
         "published held-1.0-1-any.pkg.tar.zst",
     ] {

@@ -2,8 +2,8 @@
 
 -- Jobs that are looked at for one that does not avoid this builder.
 local LOOKED_AT = 16
--- What the groups of builders' names begin with; a class is a number.
-local NAMED = string.byte('@')
+-- The byte @, with which the groups of builders' names begin; a class is a number.
+local NAMED = 64
 
 -- A job avoids builders that failed it, for a while, unless nobody else is there.
 local function avoids(id, name)
