@@ -23,11 +23,12 @@ local function finish()
   redis.call('HSET', job_key(id), done_field('building'), attempt .. ' ' .. nonce)
   if ARGV[6] ~= '' then redis.call('HSET', job_key(id), 'built_commit', ARGV[6]) end
 
-  local about = job(id, 'builder', 'key', 'expected')
-  local cancel = cancel_of(id)
+  local about = job(id, 'builder', 'key', 'expected', 'cancel', 'long')
+  local cancel = about[4] or (about[5] and cancel_of(id))
   if outcome ~= 'infrastructure' then redis.call('HDEL', K.failures, about[1]) end
   if cancel then
     finalize(id, 'building', 'canceled', cancel)
+    return 'canceled'
   elseif outcome == 'built' then
     local seconds = tonumber(ARGV[8])
     local learned = tonumber(redis.call('HGET', K.durations, about[2]) or '')
@@ -42,18 +43,20 @@ local function finish()
     redis.call('SADD', K.upload_targets, target)
     enter(id, 'uploaded', reason)
     wake(K.wake_publisher, 'uploaded', target)
+    return 'uploaded'
   elseif outcome == 'infrastructure' then
     infrastructure_failure(id, reason, false)
+    return state_of(id)
   elseif outcome == 'released' then
     remember(id, 'released', reason)
     redis.call('ZREM', K.leases, id)
     redis.call('HDEL', job_key(id), 'phase', 'nonce')
     end_log(id, 'ready', reason)
     make_ready(id, reason)
-  else
-    finalize(id, 'building', FAILS[outcome], reason)
+    return 'ready'
   end
-  return state_of(id)
+  finalize(id, 'building', FAILS[outcome], reason)
+  return FAILS[outcome]
 end
 
 local answer = { finish() }

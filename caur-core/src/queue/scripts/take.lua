@@ -1,5 +1,7 @@
 -- How a builder gets a job. The order is that of queue/policy.rs; queue/tests/order.rs holds the two to each other.
 
+-- What is known of the jobs that a claim looks at: the first of both orders is often the same.
+local avoided
 -- Jobs that are looked at for one that does not avoid this builder.
 local LOOKED_AT = 16
 -- The byte @, with which the groups of builders' names begin; a class is a number.
@@ -7,9 +9,14 @@ local NAMED = 64
 
 -- A job avoids builders that failed it, for a while, unless nobody else is there.
 local function avoids(id, name)
-  local about = job(id, 'avoid', 'avoid_until')
-  return about[1] and tonumber(about[2]) > NOW and string.find(about[1] .. ' ', ' ' .. name .. ' ', 1, true)
-    and redis.call('ZCOUNT', K.online, text(NOW - BUILDER_GONE_MS), '+inf') > 1
+  local known = avoided[id]
+  if known == nil then
+    local about = job(id, 'avoid', 'avoid_until')
+    known = about[1] and tonumber(about[2]) > NOW and string.find(about[1] .. ' ', ' ' .. name .. ' ', 1, true)
+      and redis.call('ZCOUNT', K.online, text(NOW - BUILDER_GONE_MS), '+inf') > 1
+    avoided[id] = known
+  end
+  return known
 end
 
 -- The first job of a sorted set that does not avoid this builder, and its score.
@@ -33,11 +40,11 @@ local function seconds(work, capacity) return work * NORMAL_SPEED / capacity end
 -- Line by line what policy::choose does. Indices count the classes that the builder takes; the one behind them
 -- stands for the jobs that name it.
 local function choose(name, class, speed)
+  avoided = {}
+  local own = '@' .. name
   local work, capacity = hash(K.work), hash(K.capacity)
   local heads = {}
   local function head_of(group, set_of)
-    -- A group without work has nothing ready.
-    if not work[group] then return nil end
     local set = set_of(group)
     local found = heads[set]
     if not found then
@@ -47,7 +54,7 @@ local function choose(name, class, speed)
     return found[1], found[2]
   end
 
-  local own_work, own_capacity = work['@' .. name] or 0, math.max(capacity['@' .. name] or 0, speed)
+  local own_work, own_capacity = work[own] or 0, math.max(capacity[own] or 0, speed)
   local numbers = {}
   for group in pairs(work) do
     local number = string.byte(group) ~= NAMED and tonumber(group)
@@ -69,26 +76,32 @@ local function choose(name, class, speed)
     if class and numbers[i] <= class then taken = math.max(taken, i) end
   end
 
+  local function group_at(i) return i <= taken and levels[i].group or own end
   local function first(from, set_of)
     local id, key, index
     for i = from, taken + 1 do
-      local candidate, score = head_of(i <= taken and levels[i].group or '@' .. name, set_of)
-      if candidate and (not id or score < key or (score == key and candidate < id)) then
-        id, key, index = candidate, score, i
+      local group = group_at(i)
+      -- A group without work has nothing ready.
+      if work[group] then
+        local candidate, score = head_of(group, set_of)
+        if candidate and (not id or score < key or (score == key and candidate < id)) then
+          id, key, index = candidate, score, i
+        end
       end
     end
     return id, key, index
   end
 
-  local first_id, first_key = first(1, short_set)
+  local first_id, first_key, first_at = first(1, short_set)
   if not first_id then return nil end
   local from, load = taken + 1, seconds(own_work, own_capacity)
   for i = taken, 1, -1 do
     local needed = seconds(levels[i].work + own_work, math.max(levels[i].capacity, speed))
     if needed >= load then from, load = i, needed end
   end
-  if not first(from, short_set) then from = 1 end
-  local chosen, chosen_key, at = first(from, short_set)
+  local chosen, chosen_key, at
+  if from > 1 then chosen, chosen_key, at = first(from, short_set) end
+  if not chosen then from, chosen, chosen_key, at = 1, first_id, first_key, first_at end
 
   local function scarce()
     local function slots(i) return math.max(levels[i].capacity, speed) end
@@ -120,12 +133,12 @@ local function choose(name, class, speed)
     if chain >= load * URGENT
       and (speed >= fastest(index) or started_here(index, id, chain) * DOUBT <= whole()) then
       chosen, at = id, index
-      chosen_key = tonumber(redis.call('ZSCORE', short_set(index <= taken and levels[index].group or '@' .. name), id))
+      chosen_key = tonumber(redis.call('ZSCORE', short_set(group_at(index)), id))
     end
   end
   if chosen_key - first_key > SLACK then return first_id end
   if speed < fastest(at) then
-    local set = chain_set(at <= taken and levels[at].group or '@' .. name)
+    local set = chain_set(group_at(at))
     local chain = -tonumber(redis.call('ZSCORE', set, chosen)) % CHAIN_STEP
     if started_here(at, chosen, chain) > math.min(load * PATIENCE + remaining(at, chain), whole()) then return nil end
   end
