@@ -173,15 +173,22 @@ impl Queue {
             .map_err(|error| QueueError::corrupt("the queue's pause", error))
     }
 
-    /// Removes every job, queued, running or finished, with its log; says how many there were. Builders that hold
-    /// one stop it.
+    /// Removes every job, queued, running or finished, with its log, if there are just `jobs` of them. Builders that
+    /// hold one stop it.
     ///
     /// # Errors
-    /// [`QueueError::Link`].
-    pub async fn reset(&self, asker: Asker<'_>) -> Result<u64, QueueError> {
+    /// [`QueueError::Refused`] when there are more or fewer jobs; then nothing is changed.
+    pub async fn reset(&self, jobs: u64, asker: Asker<'_>) -> Result<(), QueueError> {
         let mut script = scripts::RESET.prepare_invoke();
-        script.arg(asker.by).arg(asker.why);
-        self.call("empty the queue", &script).await
+        script.arg(asker.by).arg(asker.why).arg(jobs);
+        let found: u64 = self.call("empty the queue", &script).await?;
+        if found == jobs {
+            return Ok(());
+        }
+        Err(QueueError::Refused {
+            action: format!("remove {jobs} jobs"),
+            reason: format!("by now there are {found}; nothing was changed"),
+        })
     }
 
     /// The newest `limit` entries of the trail, newest first.

@@ -41,6 +41,6 @@ pub async fn run(queue: &Queue, confirm: Option<&str>, requester: &Requester) ->
             typed.trim()
         );
     }
-    let removed = queue.reset(requester.asker()).await?;
-    stdout::line(&format!("{removed} jobs were removed"))
+    queue.reset(lost, requester.asker()).await?;
+    stdout::line(&format!("{lost} jobs were removed"))
 }

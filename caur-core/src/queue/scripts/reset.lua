@@ -1,7 +1,8 @@
 -- Empties the queue: every job, its log and the events go; what is known of builders, packages and durations stays.
--- ARGV: by, why. Returns how many jobs there were.
+-- ARGV: by, why, how many jobs whoever asks knows of. Returns how many there were; with another number nothing is done.
 local ids = redis.call('ZRANGE', K.active, 0, -1)
 for _, id in ipairs(redis.call('ZRANGE', K.finished, 0, -1)) do ids[#ids + 1] = id end
+if #ids ~= tonumber(ARGV[3]) then return #ids end
 for _, id in ipairs(ids) do
   local about = job(id, 'class', 'key')
   local group = group_of(about[1])
@@ -10,7 +11,8 @@ for _, id in ipairs(ids) do
 end
 for _, log in ipairs(redis.call('HKEYS', K.log_sizes)) do redis.call('UNLINK', log_key(log)) end
 redis.call('UNLINK', K.active, K.finished, K.backoff, K.blocked, K.events, K.leases, K.live,
-  K.upload_targets, K.work, K.log_live, K.log_kept, K.log_sizes, K.log_ended)
+  K.upload_targets, K.work, K.log_live, K.log_kept, K.log_sizes,
+  K.log_ended, K.log_heads)
 redis.call('INCR', K.graph)
 trail('queue', '', ARGV[1], #ids .. ' jobs removed' .. (ARGV[2] ~= '' and ': ' .. ARGV[2] or ''))
 return #ids

@@ -311,7 +311,10 @@ async fn a_reset_leaves_an_empty_sound_queue_and_stops_what_runs() {
     let claim = farm.claim("one", 2).await.unwrap();
     farm.finish(&claim, BuildOutcome::Failed).await;
     let claim = farm.claim("one", 2).await.unwrap();
-    assert_eq!(farm.queue.reset(TESTER).await.unwrap(), 3);
+    let other = farm.queue.reset(2, TESTER).await;
+    assert!(matches!(other, Err(QueueError::Refused { .. })), "{other:?}");
+    assert_eq!(farm.state(claim.job.id).await, JobState::Building);
+    farm.queue.reset(3, TESTER).await.unwrap();
     farm.sound().await;
     let lost = farm.queue.heartbeat(&claim.token, LEASE, Phase::Build).await;
     assert!(matches!(lost, Err(QueueError::Stale { .. })), "{lost:?}");
