@@ -36,8 +36,9 @@ async fn every_package_ends_in_the_repository_and_can_be_installed() {
     let _big = farm.builder("big", "3").await;
 
     let (small, big) = (farm.builder_name("small"), farm.builder_name("big"));
+    // The names of the split package begin with its pkgbase: without it they would look like shifted dependencies.
     let tree = "caur-demo-app:caur-demo-app:caur-demo-lib;caur-demo-lib:caur-demo-lib,libcaur_demo.so:;\
-                caur-demo-split:caur-demo-split-cli,caur-demo-split-data:;on-top:on-top:caur-demo-app,caur-demo-split-cli;\
+                caur-demo-split:caur-demo-split,caur-demo-split-cli,caur-demo-split-data:;on-top:on-top:caur-demo-app,caur-demo-split-cli;\
                 heavy:heavy:;for-small:for-small:;for-nobody-yet:for-nobody-yet:heavy\n";
     let named = format!("for-small/{small}");
     let later = "for-nobody-yet/late-builder";
