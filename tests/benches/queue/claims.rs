@@ -67,7 +67,10 @@ pub async fn many_clients() -> Vec<Measured> {
         .await;
     let counts = commands_per_job(&bench).await;
     let scripts = of_commands(&counts);
-    like_the_queues(&bench).await;
+    let keys = |repeat: usize| {
+        (0..CLIENTS).flat_map(move |number| (0..JOBS_PER_CLIENT).map(move |job| raw_key(repeat, number, job)))
+    };
+    like_the_queues(&bench, &(0..=REPEATS).flat_map(keys).collect::<Vec<_>>()).await;
     let mut clients = Vec::new();
     for number in 0..CLIENTS {
         clients.push(bench.client(&format!("builder{number}")).await);
@@ -88,7 +91,7 @@ pub async fn many_clients() -> Vec<Measured> {
             let scripts = &scripts;
             async move {
                 for job in 0..JOBS_PER_CLIENT {
-                    let key = format!("{repeat}:{number:06}:{job:06}");
+                    let key = raw_key(repeat, number, job);
                     call(link, &scripts[0], &key).await;
                     call(link, &scripts[1], &key).await;
                 }
@@ -135,8 +138,13 @@ async fn futures_join<F: Future<Output = ()>>(work: impl Iterator<Item = F>) {
     futures::future::join_all(work).await;
 }
 
+/// The name of a job of the yardstick, as long as one of the queue.
+fn raw_key(repeat: usize, number: usize, job: usize) -> String {
+    format!("{repeat:03}{number:04}{job:06}")
+}
+
 /// A job of the yardstick is as large as one of the queue.
-async fn like_the_queues(bench: &Bench) {
+async fn like_the_queues(bench: &Bench, keys: &[String]) {
     let link = bench.server.link();
     let newest = bench
         .queue
@@ -154,7 +162,7 @@ async fn like_the_queues(bench: &Bench) {
         })
         .await
         .expect("Redis answers");
-    prepare(&link, &request, &job).await;
+    prepare(&link, &request, &job, keys).await;
 }
 
 /// What one claim and finish issues, as Redis counts it.

@@ -40,7 +40,7 @@ pub fn of_commands(counts: &BTreeMap<String, usize>) -> [Script; 2] {
 
 /// The `number`th command of a kind, on keys that look like the queue's; `k` is the job, `v` a nonce.
 fn example(command: &str, number: usize) -> String {
-    let of_job = format!("'{{y}}:q:{}:' .. k", ["j", "l", "d", "r"][number % 4]);
+    let of_job = format!("'{{y}}:q:{}:' .. k", ["j", "j", "j", "d"][number % 4]);
     let counter = format!("'{{y}}:q:n{number}'");
     let shared = format!("'{{y}}:q:z{number}'");
     match command {
@@ -79,13 +79,27 @@ fn example(command: &str, number: usize) -> String {
     }
 }
 
-/// Puts into place what the examples read: a request and a job as long as the queue's.
-pub async fn prepare(link: &RedisLink, request: &str, job: &[(String, String)]) {
-    let mut pipeline = redis::pipe();
-    pipeline.set("{y}:request", request).hset_multiple("{y}:job", job);
-    link.run(|mut connection| async move { pipeline.query_async::<()>(&mut connection).await })
-        .await
-        .expect("Redis answers");
+/// Puts into place what the examples work on: a request, and jobs with as many fields, in as many sorted sets of the
+/// same length, as the queue's.
+pub async fn prepare(link: &RedisLink, request: &str, job: &[(String, String)], keys: &[String]) {
+    const SETS: usize = 8;
+    for chunk in keys.chunks(1000) {
+        let mut pipeline = redis::pipe();
+        pipeline.set("{y}:request", request).hset_multiple("{y}:job", job);
+        for key in chunk {
+            pipeline.hset_multiple(format!("{{y}}:q:j:{key}"), job);
+            for set in 0..SETS {
+                pipeline.zadd(
+                    format!("{{y}}:q:z{set}"),
+                    format!("other:{key}"),
+                    1_795_490_353_000_u64,
+                );
+            }
+        }
+        link.run(|mut connection| async move { pipeline.query_async::<()>(&mut connection).await })
+            .await
+            .expect("Redis answers");
+    }
 }
 
 /// How often each command was called since the last `CONFIG RESETSTAT`.
