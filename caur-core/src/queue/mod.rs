@@ -1,6 +1,6 @@
 //! The queue on Redis: what is to be built, who builds it, what came of it.
 //!
-//! Every state change is one Lua script (`scripts/`), so any process can die between any two calls and the queue is
+//! Every state change is one Lua function (`scripts/`), so any process can die between any two calls and the queue is
 //! still right; the invariants stand at the top of `scripts/lib.lua` and [`audit`](Queue::audit) checks them. Only
 //! Redis' clock counts. Works over any [`RedisLink`].
 

@@ -182,7 +182,7 @@ async fn long_log(bench: &Bench, client: &Client) -> Measured {
     )
 }
 
-/// Bytes that Redis uses for data, without these keys.
+/// Bytes that Redis uses for data, its main hash table included, without these keys.
 async fn used(bench: &Bench, without: &[&str]) -> f64 {
     let report: String = command(bench, &["INFO", "memory"]).await;
     let field = |name: &str| -> f64 {
@@ -191,19 +191,8 @@ async fn used(bench: &Bench, without: &[&str]) -> f64 {
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok())
             .expect("Redis tells it")
     };
-    field("used_memory_dataset") + field("mem_total_replication_buffers") + overhead(&report)
-        - size(bench, without).await
-}
-
-/// The main hash table, which `used_memory_dataset` leaves out.
-fn overhead(report: &str) -> f64 {
-    let field = |name: &str| -> f64 {
-        report
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok())
-            .expect("Redis tells it")
-    };
-    field("used_memory_overhead") - field("used_memory_startup") - field("mem_clients_normal")
+    let table = field("used_memory_overhead") - field("used_memory_startup") - field("mem_clients_normal");
+    field("used_memory_dataset") + table - size(bench, without).await
 }
 
 async fn size(bench: &Bench, keys: &[&str]) -> f64 {

@@ -104,44 +104,38 @@ pub async fn prepare(link: &RedisLink, request: &str, job: &[(String, String)], 
 
 /// How often each command was called since the last `CONFIG RESETSTAT`.
 pub async fn command_counts(link: &RedisLink) -> BTreeMap<String, usize> {
-    let report: String = link
-        .run(|mut connection| async move {
-            redis::cmd("INFO")
-                .arg("commandstats")
-                .query_async(&mut connection)
-                .await
-        })
-        .await
-        .expect("Redis answers");
-    report
-        .lines()
-        .filter_map(|line| {
-            let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
-            let calls = rest.split(',').next()?.parse().ok()?;
-            Some((name.to_owned(), calls))
-        })
-        .collect()
+    let calls = |line: &str| Some((name(line)?.to_owned(), field(line, "calls=")?.parse().ok()?));
+    statistics(link).await.lines().filter_map(calls).collect()
 }
 
-/// Microseconds that scripts took inside Redis since then.
+/// Microseconds that scripts and functions took inside Redis since then.
 pub async fn script_time(link: &RedisLink) -> f64 {
-    let report: String = link
-        .run(|mut connection| async move {
-            redis::cmd("INFO")
-                .arg("commandstats")
-                .query_async(&mut connection)
-                .await
-        })
-        .await
-        .expect("Redis answers");
     let usec = |line: &str| -> Option<f64> {
-        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(':')?;
-        let field = rest.split(',').find_map(|field| field.strip_prefix("usec="))?;
-        matches!(name, "evalsha" | "fcall")
-            .then(|| field.parse().ok())
-            .flatten()
+        matches!(name(line)?, "evalsha" | "fcall").then(|| field(line, "usec=")?.parse().ok())?
     };
-    report.lines().filter_map(usec).sum()
+    statistics(link).await.lines().filter_map(usec).sum()
+}
+
+async fn statistics(link: &RedisLink) -> String {
+    link.run(|mut connection| async move {
+        redis::cmd("INFO")
+            .arg("commandstats")
+            .query_async(&mut connection)
+            .await
+    })
+    .await
+    .expect("Redis answers")
+}
+
+fn name(line: &str) -> Option<&str> {
+    Some(line.strip_prefix("cmdstat_")?.split_once(':')?.0)
+}
+
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split_once(':')?
+        .1
+        .split(',')
+        .find_map(|field| field.strip_prefix(name))
 }
 
 pub async fn reset_counts(link: &RedisLink) {
