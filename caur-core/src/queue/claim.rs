@@ -40,7 +40,7 @@ impl ClaimRequest {
 pub struct Claim {
     /// Proof for every later write.
     pub token: LeaseToken,
-    /// The job as it was claimed.
+    /// The job as it was claimed: what was asked for, and by whom; of its past only what is expected of it.
     pub job: Job,
 }
 

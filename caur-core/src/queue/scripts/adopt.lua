@@ -2,8 +2,8 @@
 -- Returns {'stale'}, or what a claim gives.
 local id = ARGV[1]
 if check_token(id, ARGV[2], ARGV[3], 'building') ~= 'current' then return { 'stale' } end
-local name = redis.call('HGET', builder_key(ARGV[4]), 'name')
+local name = call('HGET', builder_key(ARGV[4]), 'name')
 if not name then return { 'unknown' } end
-redis.call('HSET', job_key(id), 'instance', ARGV[4])
-redis.call('ZADD', K.leases, text(NOW + tonumber(ARGV[5])), id)
-return { 'job', id, tonumber(ARGV[2]), redis.call('GET', request_key(id)), redis.call('HGETALL', job_key(id)) }
+call('HSET', job_key(id), 'instance', ARGV[4])
+call('ZADD', K.leases, text(NOW + tonumber(ARGV[5])), id)
+return hand_over(id, ARGV[2])

@@ -13,34 +13,34 @@ local FAILS = {
 local function learn_speed(name, expected, seconds, known)
   if not known or expected < 30 then return end
   local ratio = math.min(4, math.max(0.25, expected / math.max(1, seconds))) * NORMAL_SPEED
-  local old = tonumber(redis.call('HGET', K.speeds, name) or NORMAL_SPEED)
-  redis.call('HSET', K.speeds, name, text(old * 0.9 + ratio * 0.1))
+  local old = tonumber(call('HGET', K.speeds, name) or NORMAL_SPEED)
+  call('HSET', K.speeds, name, text(old * 0.9 + ratio * 0.1))
 end
 
 local function finish()
   local token = check_token(id, attempt, nonce, 'building')
   if token ~= 'current' then return token end
-  redis.call('HSET', job_key(id), done_field('building'), attempt .. ' ' .. nonce)
-  if ARGV[6] ~= '' then redis.call('HSET', job_key(id), 'built_commit', ARGV[6]) end
+  call('HSET', job_key(id), done_field('building'), attempt .. ' ' .. nonce)
+  if ARGV[6] ~= '' then call('HSET', job_key(id), 'built_commit', ARGV[6]) end
 
   local about = job(id, 'builder', 'key', 'expected', 'cancel', 'long')
   local cancel = about[4] or (about[5] and cancel_of(id))
-  if outcome ~= 'infrastructure' then redis.call('HDEL', K.failures, about[1]) end
+  if outcome ~= 'infrastructure' then call('HDEL', K.failures, about[1]) end
   if cancel then
     finalize(id, 'building', 'canceled', cancel)
     return 'canceled'
   elseif outcome == 'built' then
     local seconds = tonumber(ARGV[8])
-    local learned = tonumber(redis.call('HGET', K.durations, about[2]) or '')
+    local learned = tonumber(call('HGET', K.durations, about[2]) or '')
     local now = learned and learned * 0.7 + seconds * 0.3 or seconds
-    redis.call('HSET', K.durations, about[2], text(math.max(1, math.floor(now + 0.5))))
+    call('HSET', K.durations, about[2], text(math.max(1, math.floor(now + 0.5))))
     learn_speed(about[1], tonumber(about[3]), seconds, learned)
     local target = target_of(about[2])
-    redis.call('ZREM', K.leases, id)
-    redis.call('SET', result_key(id), ARGV[7])
-    redis.call('HDEL', job_key(id), 'phase', 'nonce')
-    redis.call('ZADD', uploads_key(target), NOW_TEXT, id)
-    redis.call('SADD', K.upload_targets, target)
+    call('ZREM', K.leases, id)
+    call('SET', result_key(id), ARGV[7])
+    call('HDEL', job_key(id), 'phase', 'nonce')
+    call('ZADD', uploads_key(target), NOW_TEXT, id)
+    call('SADD', K.upload_targets, target)
     enter(id, 'uploaded', reason)
     wake(K.wake_publisher, 'uploaded', target)
     return 'uploaded'
@@ -49,8 +49,8 @@ local function finish()
     return state_of(id)
   elseif outcome == 'released' then
     remember(id, 'released', reason)
-    redis.call('ZREM', K.leases, id)
-    redis.call('HDEL', job_key(id), 'phase', 'nonce')
+    call('ZREM', K.leases, id)
+    call('HDEL', job_key(id), 'phase', 'nonce')
     end_log(id, 'ready', reason)
     make_ready(id, reason)
     return 'ready'

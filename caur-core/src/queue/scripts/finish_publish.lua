@@ -3,13 +3,13 @@
 local id, attempt, nonce, outcome = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local token = check_token(id, attempt, nonce, 'publishing')
 if token ~= 'current' then return token end
-redis.call('HSET', job_key(id), done_field('publishing'), attempt .. ' ' .. nonce)
+call('HSET', job_key(id), done_field('publishing'), attempt .. ' ' .. nonce)
 if outcome == 'retry' then
   local target = target_of(job(id, 'key')[1])
-  redis.call('HDEL', job_key(id), 'nonce')
-  redis.call('ZREM', K.leases, id)
-  redis.call('ZADD', uploads_key(target), NOW_TEXT, id)
-  redis.call('SADD', K.upload_targets, target)
+  call('HDEL', job_key(id), 'nonce')
+  call('ZREM', K.leases, id)
+  call('ZADD', uploads_key(target), NOW_TEXT, id)
+  call('SADD', K.upload_targets, target)
   enter(id, 'uploaded', ARGV[5])
 else
   put_long(id, 'packages', ARGV[6])

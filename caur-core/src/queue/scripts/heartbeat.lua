@@ -2,8 +2,8 @@
 -- Returns 'stale', 'go on', or 'cancel REASON'.
 local id = ARGV[1]
 if check_token(id, ARGV[2], ARGV[3], ARGV[4]) ~= 'current' then return 'stale' end
-redis.call('ZADD', K.leases, text(NOW + tonumber(ARGV[5])), id)
-if ARGV[6] ~= '' then redis.call('HSET', job_key(id), 'phase', ARGV[6]) end
+call('ZADD', K.leases, text(NOW + tonumber(ARGV[5])), id)
+if ARGV[6] ~= '' then call('HSET', job_key(id), 'phase', ARGV[6]) end
 local cancel = cancel_of(id)
 if cancel then return 'cancel ' .. cancel end
 return 'go on'

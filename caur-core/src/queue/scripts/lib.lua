@@ -45,8 +45,8 @@ local K = {
   schema = '{caur}:config:schema',
 }
 
--- What a call begins with; `begin` below sets them.
-local ACTION, TIME, NOW, NOW_TEXT, woken
+-- What a call begins with; `begin` below sets them. `redis.call` does not exist yet when the library is loaded.
+local call, ACTION, TIME, NOW, NOW_TEXT, woken
 
 -- A stream's length is bounded roughly: whole nodes go at a time.
 local EVENTS_KEPT = 200000
@@ -96,23 +96,24 @@ local function text(number) return string.format('%.0f', number) end
 -- Begins a call: checks the schema, so that a program that runs through an upgrade changes nothing after it, and takes
 -- the time once. Returns an error to be handed on, or nothing.
 local function begin(action, schema)
-  local stored = redis.call('GET', K.schema)
+  call = redis.call
+  local stored = call('GET', K.schema)
   if stored ~= schema then return redis.error_reply('SCHEMA ' .. (stored or '0')) end
-  TIME = redis.call('TIME')
+  TIME = call('TIME')
   NOW = tonumber(TIME[1]) * 1000 + math.floor(tonumber(TIME[2]) / 1000)
   NOW_TEXT = text(NOW)
   ACTION = action
   woken, job_keys = {}, {}
 end
 
-local function job(id, ...) return redis.call('HMGET', job_key(id), ...) end
-local function state_of(id) return redis.call('HGET', job_key(id), 'state') end
+local function job(id, ...) return call('HMGET', job_key(id), ...) end
+local function state_of(id) return call('HGET', job_key(id), 'state') end
 local function target_of(key) return string.match(key, '^(.*)/') end
-local function pkgbase_of(id) return string.match(redis.call('HGET', job_key(id), 'key') or '?', '[^/]*$') end
+local function pkgbase_of(id) return string.match(call('HGET', job_key(id), 'key') or '?', '[^/]*$') end
 
 -- What the database role published about how the queue works.
 local function setting(name, default)
-  local value = redis.call('HGET', K.policy, name)
+  local value = call('HGET', K.policy, name)
   return value and tonumber(value) or default
 end
 
@@ -120,19 +121,19 @@ local function wake(stream, what, about)
   local entry = stream .. what .. about
   if not woken[entry] then
     woken[entry] = true
-    redis.call('XADD', stream, 'MAXLEN', '~', WAKES_KEPT, '*', what, about)
+    call('XADD', stream, 'MAXLEN', '~', WAKES_KEPT, '*', what, about)
   end
 end
 
 local function event(id, key, from, to, attempt, builder, reason, by)
-  redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_KEPT, '*',
+  call('XADD', K.events, 'MAXLEN', '~', EVENTS_KEPT, '*',
     'job', id, 'key', key, 'action', ACTION, 'from', from, 'to', to,
     'attempt', attempt, 'builder', builder, 'reason', reason, 'by', by)
 end
 
 -- Who asked for what, and why; kept longer than events.
 local function trail(about, id, by, why)
-  redis.call('XADD', K.trail, 'MAXLEN', '~', TRAIL_KEPT, '*',
+  call('XADD', K.trail, 'MAXLEN', '~', TRAIL_KEPT, '*',
     'action', ACTION, 'about', about, 'job', id, 'by', by, 'why', why)
 end
 
@@ -144,7 +145,7 @@ end
 
 local function add_work(class, expected, sign)
   local group = group_of(class)
-  if redis.call('HINCRBY', K.work, group, sign .. expected) == 0 then redis.call('HDEL', K.work, group) end
+  if call('HINCRBY', K.work, group, sign .. expected) == 0 then call('HDEL', K.work, group) end
 end
 
 -- The one place where a state changes: hash and event stream always tell the same story. `more` are further fields.
@@ -156,35 +157,35 @@ local function enter(id, state, reason, by, more)
   fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'state', state, 'since', NOW_TEXT
   fields[n + 5], fields[n + 6] = 'reason', #reason <= SHORT and reason or ''
   if #reason > SHORT then
-    redis.call('HSET', long_key(id), 'reason', reason)
+    call('HSET', long_key(id), 'reason', reason)
     if not old[5] then fields[n + 7], fields[n + 8] = 'long', '1' end
   elseif old[5] then
-    redis.call('HDEL', long_key(id), 'reason')
+    call('HDEL', long_key(id), 'reason')
   end
-  redis.call('HSET', job_key(id), unpack(fields))
+  call('HSET', job_key(id), unpack(fields))
   if WORK[state] and not WORK[old[1]] then add_work(old[6], old[7], '') end
   if WORK[old[1]] and not WORK[state] then add_work(old[6], old[7], '-') end
-  if state == 'blocked' then redis.call('ZADD', K.blocked, NOW_TEXT, id) end
-  if old[1] == 'blocked' and state ~= 'blocked' then redis.call('ZREM', K.blocked, id) end
+  if state == 'blocked' then call('ZADD', K.blocked, NOW_TEXT, id) end
+  if old[1] == 'blocked' and state ~= 'blocked' then call('ZREM', K.blocked, id) end
   event(id, old[4], old[1] or '', state, old[2] or '0', old[3] or '', reason, by or '')
 end
 
 -- Keeps a text that may be long out of the small hash.
 local function put_long(id, field, value)
   if #value > SHORT then
-    redis.call('HSET', long_key(id), field, value)
-    redis.call('HSET', job_key(id), 'long', '1')
-    redis.call('HDEL', job_key(id), field)
+    call('HSET', long_key(id), field, value)
+    call('HSET', job_key(id), 'long', '1')
+    call('HDEL', job_key(id), field)
   else
-    redis.call('HSET', job_key(id), field, value)
-    redis.call('HDEL', long_key(id), field)
+    call('HSET', job_key(id), field, value)
+    call('HDEL', long_key(id), field)
   end
 end
 
 -- Why somebody wants a running job stopped; nil where nobody does.
 local function cancel_of(id)
   local about = job(id, 'cancel', 'long')
-  return about[1] or (about[2] and redis.call('HGET', long_key(id), 'cancel')) or nil
+  return about[1] or (about[2] and call('HGET', long_key(id), 'cancel')) or nil
 end
 
 local function put_cancel(id, reason)
@@ -201,21 +202,21 @@ local function ready_add(id)
   local priority = tonumber(about[4] or '0')
   -- As policy::chain_key and policy::short_key.
   local chain = math.min(tonumber(about[2]), CHAIN_STEP - 1)
-  redis.call('ZADD', chain_set(group), text(-(priority * CHAIN_STEP + chain)), id)
+  call('ZADD', chain_set(group), text(-(priority * CHAIN_STEP + chain)), id)
   local key = math.floor(tonumber(about[5]) / 1000) + tonumber(about[3] or '0')
-  redis.call('ZADD', short_set(group), text(key - priority * SHORT_STEP), id)
+  call('ZADD', short_set(group), text(key - priority * SHORT_STEP), id)
   wake(K.wake, 'ready', group)
 end
 
 local function ready_remove(id, class)
   local group = group_of(class)
-  redis.call('ZREM', chain_set(group), id)
-  redis.call('ZREM', short_set(group), id)
+  call('ZREM', chain_set(group), id)
+  call('ZREM', short_set(group), id)
 end
 
 local function make_ready(id, reason, by)
   local more
-  if redis.call('HEXISTS', job_key(id), 'ready_at') == 0 then more = { 'ready_at', NOW_TEXT } end
+  if call('HEXISTS', job_key(id), 'ready_at') == 0 then more = { 'ready_at', NOW_TEXT } end
   enter(id, 'ready', reason, by, more)
   ready_add(id)
 end
@@ -223,22 +224,22 @@ end
 -- Takes a queued job out of whatever holds it; the caller gives it a new state in the same script.
 local function unqueue(id, state)
   if state == 'ready' then ready_remove(id, job(id, 'class')[1]) end
-  if state == 'backoff' then redis.call('ZREM', K.backoff, id) end
+  if state == 'backoff' then call('ZREM', K.backoff, id) end
 end
 
 local function add_edge(id, dependency, names)
-  redis.call('HSET', deps_key(id), dependency, names)
-  redis.call('SADD', dependants_key(dependency), id)
+  call('HSET', deps_key(id), dependency, names)
+  call('SADD', dependants_key(dependency), id)
 end
 
 local function remove_edge(id, dependency)
-  redis.call('HDEL', deps_key(id), dependency)
-  redis.call('SREM', dependants_key(dependency), id)
+  call('HDEL', deps_key(id), dependency)
+  call('SREM', dependants_key(dependency), id)
 end
 
 -- The names '=' stand for "after it, whatever comes of it": a job waits so for the running one that it replaces.
 local function remove_edges(id, keep_succession)
-  local edges = redis.call('HGETALL', deps_key(id))
+  local edges = call('HGETALL', deps_key(id))
   for i = 1, #edges, 2 do
     if not (keep_succession and edges[i + 1] == '=') then remove_edge(id, edges[i]) end
   end
@@ -246,7 +247,7 @@ end
 
 -- The job of the same package whose end this one awaits; nil where it awaits none.
 local function predecessor_of(id)
-  local edges = redis.call('HGETALL', deps_key(id))
+  local edges = call('HGETALL', deps_key(id))
   for i = 1, #edges, 2 do
     local state = edges[i + 1] == '=' and state_of(edges[i])
     if state and not FINAL[state] then return edges[i] end
@@ -255,9 +256,9 @@ end
 
 -- Whether the target lists all of these space-separated names already.
 local function published(id, names)
-  local key = names_key(target_of(redis.call('HGET', job_key(id), 'key')))
+  local key = names_key(target_of(call('HGET', job_key(id), 'key')))
   for name in string.gmatch(names, '%S+') do
-    if redis.call('SISMEMBER', key, name) == 0 then return false end
+    if call('SISMEMBER', key, name) == 0 then return false end
   end
   return true
 end
@@ -268,7 +269,7 @@ local function edge_state(id, dependency, names)
   if not state or SATISFIED[state] then return 'met' end
   if not FINAL[state] then return 'unmet' end
   if names == '=' then return 'met' end
-  local rule = redis.call('HGET', K.policy, 'failed_dependency') or 'published'
+  local rule = call('HGET', K.policy, 'failed_dependency') or 'published'
   if rule == 'ignore' or (rule == 'published' and published(id, names)) then return 'met' end
   return 'failed'
 end
@@ -276,7 +277,7 @@ end
 -- Derives a waiting, ready or blocked job's state from its edges.
 local function settle(id, by)
   local old = state_of(id)
-  local edges = redis.call('HGETALL', deps_key(id))
+  local edges = call('HGETALL', deps_key(id))
   local unmet, failed = 0, nil
   for i = 1, #edges, 2 do
     local state = edge_state(id, edges[i], edges[i + 1])
@@ -304,7 +305,7 @@ end
 
 -- Tells everything that waits for a job whose state decides about it. A held job looks again when it is let go.
 local function settle_dependants(id)
-  for _, dependant in ipairs(redis.call('SMEMBERS', dependants_key(id))) do
+  for _, dependant in ipairs(call('SMEMBERS', dependants_key(id))) do
     local state = state_of(dependant)
     if state == 'waiting' or state == 'blocked' or state == 'ready' then settle(dependant) end
   end
@@ -313,13 +314,13 @@ end
 -- The last entry of an attempt's log, so that whoever follows it knows that nothing comes any more.
 local function end_log(id, state, reason)
   local log = id .. '.' .. job(id, 'attempt')[1]
-  redis.call('XADD', log_key(log), '*', 'end', state, 'reason', reason or '')
-  redis.call('EXPIRE', log_key(log), LOG_KEPT_S, 'NX')
-  local size = redis.call('HGET', K.log_sizes, log)
-  if redis.call('ZADD', K.log_ended, NOW_TEXT, log) == 1 and size then
-    redis.call('HDEL', K.log_heads, log)
-    redis.call('DECRBY', K.log_live, size)
-    redis.call('INCRBY', K.log_kept, size)
+  call('XADD', log_key(log), '*', 'end', state, 'reason', reason or '')
+  call('EXPIRE', log_key(log), LOG_KEPT_S, 'NX')
+  local size = call('HGET', K.log_sizes, log)
+  if call('ZADD', K.log_ended, NOW_TEXT, log) == 1 and size then
+    call('HDEL', K.log_heads, log)
+    call('DECRBY', K.log_live, size)
+    call('INCRBY', K.log_kept, size)
   end
 end
 
@@ -328,7 +329,7 @@ end
 local function remember(id, outcome, reason)
   local about = job(id, 'attempt', 'builder', 'started', 'history')
   if about[1] == '0' then return end
-  local history = about[4] or redis.call('HGET', long_key(id), 'history') or ''
+  local history = about[4] or call('HGET', long_key(id), 'history') or ''
   if string.match('\n' .. history, '\n(%d+)\t[^\n]*$') == about[1] then return end
   local line = table.concat({ about[1], outcome, about[2] or '', about[3] or '', NOW_TEXT,
     (string.gsub(string.sub(reason or '', 1, 300), '%c', ' ')) }, '\t')
@@ -342,29 +343,29 @@ local function finalize(id, state, final, reason, by)
   local about = job(id, 'key', 'long')
   local key = about[1]
   local predecessor = predecessor_of(id)
-  if state == 'building' or state == 'publishing' then redis.call('ZREM', K.leases, id) end
-  if state == 'uploaded' then redis.call('ZREM', uploads_key(target_of(key)), id) end
+  if state == 'building' or state == 'publishing' then call('ZREM', K.leases, id) end
+  if state == 'uploaded' then call('ZREM', uploads_key(target_of(key)), id) end
   if QUEUED[state] then remove_edges(id) else end_log(id, final, reason) end
   enter(id, final, reason, by)
-  redis.call('HDEL', job_key(id), 'phase', 'cancel', 'nonce', 'avoid', 'avoid_until', 'lost', 'ready_at', 'chain', 'delay',
+  call('HDEL', job_key(id), 'phase', 'cancel', 'nonce', 'avoid', 'avoid_until', 'lost', 'ready_at', 'chain', 'delay',
     'priority', 'infrastructure', 'publish_attempts', 'released', 'instance')
-  if about[2] then redis.call('HDEL', long_key(id), 'cancel') end
-  if not QUEUED[state] then redis.call('UNLINK', result_key(id)) end
-  if redis.call('HGET', K.live, key) == id then
-    if predecessor then redis.call('HSET', K.live, key, predecessor) else redis.call('HDEL', K.live, key) end
+  if about[2] then call('HDEL', long_key(id), 'cancel') end
+  if not QUEUED[state] then call('UNLINK', result_key(id)) end
+  if call('HGET', K.live, key) == id then
+    if predecessor then call('HSET', K.live, key, predecessor) else call('HDEL', K.live, key) end
   end
-  redis.call('ZREM', K.active, id)
-  redis.call('ZADD', K.finished, NOW_TEXT, id)
+  call('ZREM', K.active, id)
+  call('ZADD', K.finished, NOW_TEXT, id)
   settle_dependants(id)
 end
 
 -- Counts a builder's infrastructure failures in a row; too many and it pauses itself, for a while.
 local function builder_failed(name, reason)
-  local count = redis.call('HINCRBY', K.failures, name, 1)
+  local count = call('HINCRBY', K.failures, name, 1)
   local limit = setting('self_pause_after', 3)
-  if limit == 0 or count < limit or redis.call('HEXISTS', K.modes, name) == 1 then return end
+  if limit == 0 or count < limit or call('HEXISTS', K.modes, name) == 1 then return end
   local why = 'paused itself: ' .. count .. ' infrastructure failures in a row, the last: ' .. reason
-  redis.call('HSET', K.modes, name, cjson.encode({
+  call('HSET', K.modes, name, cjson.encode({
     reason = why, by = name, since = NOW, till = NOW + setting('self_pause_ms', 1800000) }))
   trail('builder ' .. name, '', name, why)
   wake(K.wake, 'mode', name)
@@ -376,7 +377,7 @@ local function infrastructure_failure(id, reason, lost)
   local about = job(id, 'builder', 'avoid', 'lost')
   local builder = about[1] or ''
   builder_failed(builder, reason)
-  local count = redis.call('HINCRBY', job_key(id), 'infrastructure', 1)
+  local count = call('HINCRBY', job_key(id), 'infrastructure', 1)
   local victims, victim_count = about[3] or '', 0
   if lost then
     if not string.find(' ' .. victims .. ' ', ' ' .. builder .. ' ', 1, true) then victims = victims .. ' ' .. builder end
@@ -389,12 +390,12 @@ local function infrastructure_failure(id, reason, lost)
     return finalize(id, 'building', 'infrastructure-failed', reason .. ' (attempt ' .. count .. ', giving up)')
   end
   remember(id, lost and 'lost' or 'infrastructure', reason)
-  redis.call('ZREM', K.leases, id)
+  call('ZREM', K.leases, id)
   local delay = setting('backoff_ms', 5000) * 4 ^ (count - 1)
   delay = math.floor(delay + delay / 2 * (tonumber(TIME[2]) % 1000) / 1000)
   end_log(id, 'backoff', reason)
-  redis.call('HDEL', job_key(id), 'phase', 'nonce')
-  redis.call('ZADD', K.backoff, text(NOW + delay), id)
+  call('HDEL', job_key(id), 'phase', 'nonce')
+  call('ZADD', K.backoff, text(NOW + delay), id)
   enter(id, 'backoff', reason, '', {
     'lost', victims, 'avoid', (about[2] or '') .. ' ' .. builder, 'avoid_until', text(NOW + delay + 60000) })
 end

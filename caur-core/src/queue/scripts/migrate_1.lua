@@ -12,23 +12,23 @@ end
 local function optional(value) return value and value ~= '' and cjson.encode(value) or 'null' end
 
 local function move(from, to)
-  if redis.call('EXISTS', from) == 1 then redis.call('RENAME', from, to) end
+  if call('EXISTS', from) == 1 then call('RENAME', from, to) end
 end
 
 for _, name in ipairs({ 'active', 'backoff', 'durations', 'events', 'finished', 'last-id', 'live', 'upload-targets' }) do
   move(old(name), '{caur}:q:' .. name)
 end
 
-local ids = redis.call('ZRANGE', K.active, 0, -1)
-for _, id in ipairs(redis.call('ZRANGE', K.finished, 0, -1)) do ids[#ids + 1] = id end
+local ids = call('ZRANGE', K.active, 0, -1)
+for _, id in ipairs(call('ZRANGE', K.finished, 0, -1)) do ids[#ids + 1] = id end
 for _, id in ipairs(ids) do
   local request, now = {}, {}
-  local flat = redis.call('HGETALL', '{caur}:submit:job:' .. id)
+  local flat = call('HGETALL', '{caur}:submit:job:' .. id)
   for i = 1, #flat, 2 do request[flat[i]] = flat[i + 1] end
-  flat = redis.call('HGETALL', old('job:' .. id))
+  flat = call('HGETALL', old('job:' .. id))
   for i = 1, #flat, 2 do now[flat[i]] = flat[i + 1] end
   local repo, arch = string.match(request.target, '^(.*)/(.*)$')
-  redis.call('SET', request_key(id), '{"target":{"repo":' .. cjson.encode(repo) .. ',"arch":' .. cjson.encode(arch)
+  call('SET', request_key(id), '{"target":{"repo":' .. cjson.encode(repo) .. ',"arch":' .. cjson.encode(arch)
     .. '},"source":' .. cjson.encode(request.source) .. ',"pkgbase":' .. cjson.encode(request.pkgbase)
     .. ',"class":' .. cjson.encode(request.class) .. ',"names":' .. list(request.names) .. ',"needs":' .. list(request.needs)
     .. ',"build_commit":' .. optional(request.build_commit) .. ',"status_commit":' .. optional(request.status_commit)
@@ -39,31 +39,31 @@ for _, id in ipairs(ids) do
     'built_commit', 'publish_attempts' }) do
     if now[name] then fields[#fields + 1] = name; fields[#fields + 1] = now[name] end
   end
-  redis.call('HSET', job_key(id), unpack(fields))
+  call('HSET', job_key(id), unpack(fields))
   for _, name in ipairs({ 'reason', 'packages' }) do
     if now[name] and now[name] ~= '' then put_long(id, name, now[name]) end
   end
   move(old('deps:' .. id), deps_key(id))
   move(old('dependants:' .. id), dependants_key(id))
-  local manifest = redis.call('HGET', '{caur}:build:result:' .. id, 'manifest')
-  redis.call('DEL', '{caur}:build:result:' .. id)
-  if manifest and not FINAL[now.state] then redis.call('SET', result_key(id), manifest) end
+  local manifest = call('HGET', '{caur}:build:result:' .. id, 'manifest')
+  call('DEL', '{caur}:build:result:' .. id)
+  if manifest and not FINAL[now.state] then call('SET', result_key(id), manifest) end
 
   if WORK[now.state] then add_work(request.class, now.expected, '') end
   if now.state == 'uploaded' then
     move(old('uploads:' .. request.target), uploads_key(request.target))
   elseif now.state == 'blocked' then
-    redis.call('ZADD', K.blocked, now.since, id)
+    call('ZADD', K.blocked, now.since, id)
   elseif now.state == 'ready' then
-    redis.call('HSET', job_key(id), 'ready_at', now.since)
+    call('HSET', job_key(id), 'ready_at', now.since)
     ready_add(id)
   end
-  redis.call('DEL', '{caur}:submit:job:' .. id)
+  call('DEL', '{caur}:submit:job:' .. id)
 end
 -- Who held a lease has lost it.
-for _, id in ipairs(redis.call('ZRANGE', K.active, 0, -1)) do
+for _, id in ipairs(call('ZRANGE', K.active, 0, -1)) do
   local now = job(id, 'state', 'key')
-  local cancel = redis.call('HGET', old('job:' .. id), 'cancel')
+  local cancel = call('HGET', old('job:' .. id), 'cancel')
   if now[1] == 'building' and cancel then
     finalize(id, 'building', 'canceled', cancel)
   elseif now[1] == 'building' then
@@ -72,23 +72,23 @@ for _, id in ipairs(redis.call('ZRANGE', K.active, 0, -1)) do
   elseif now[1] == 'publishing' then
     local target = target_of(now[2])
     move(old('uploads:' .. target), uploads_key(target))
-    redis.call('ZADD', uploads_key(target), NOW_TEXT, id)
-    redis.call('SADD', K.upload_targets, target)
+    call('ZADD', uploads_key(target), NOW_TEXT, id)
+    call('SADD', K.upload_targets, target)
     enter(id, 'uploaded', 'the queue was upgraded while it was published')
   end
 end
-for _, id in ipairs(ids) do redis.call('DEL', old('job:' .. id)) end
+for _, id in ipairs(ids) do call('DEL', old('job:' .. id)) end
 
-for _, group in ipairs(redis.call('ZRANGE', old('classes'), 0, -1)) do
-  redis.call('DEL', old('ready:' .. group .. ':chain'), old('ready:' .. group .. ':short'))
+for _, group in ipairs(call('ZRANGE', old('classes'), 0, -1)) do
+  call('DEL', old('ready:' .. group .. ':chain'), old('ready:' .. group .. ':short'))
 end
-for _, name in ipairs(redis.call('HKEYS', '{caur}:build:builders')) do
-  redis.call('DEL', old('ready:@' .. name .. ':chain'), old('ready:@' .. name .. ':short'))
+for _, name in ipairs(call('HKEYS', '{caur}:build:builders')) do
+  call('DEL', old('ready:@' .. name .. ':chain'), old('ready:@' .. name .. ':short'))
 end
-redis.call('DEL', old('classes'), old('leases'), old('swept'), old('sweeper'), old('wake'), old('wake-publisher'),
+call('DEL', old('classes'), old('leases'), old('swept'), old('sweeper'), old('wake'), old('wake-publisher'),
   old('work'), '{caur}:build:builders')
-redis.call('SET', old('graph'), 'moved to schema 2')
-redis.call('SET', '{caur}:build:seen', 'moved to schema 2')
-redis.call('SET', K.graph, '1')
-redis.call('SET', K.schema, '2')
+call('SET', old('graph'), 'moved to schema 2')
+call('SET', '{caur}:build:seen', 'moved to schema 2')
+call('SET', K.graph, '1')
+call('SET', K.schema, '2')
 return #ids

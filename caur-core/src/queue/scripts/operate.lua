@@ -25,7 +25,7 @@ if ACTION == 'cancel' then
   end
 elseif ACTION == 'priority' then
   if not QUEUED[state] then return { 'no', 'it is ' .. state .. ' and not in the queue' } end
-  redis.call('HSET', job_key(id), 'priority', ARGV[4])
+  call('HSET', job_key(id), 'priority', ARGV[4])
   if state == 'ready' then ready_remove(id, job(id, 'class')[1]); ready_add(id) end
   note('priority ' .. ARGV[4])
 elseif ACTION == 'hold' then
@@ -43,7 +43,7 @@ else
     return { 'no', 'it waits for job ' .. first .. ' of the same package, which still runs: cancel that one' }
   end
   remove_edges(id)
-  redis.call('HSET', job_key(id), 'released', '1')
+  call('HSET', job_key(id), 'released', '1')
   settle(id, by)
 end
 if ACTION == 'priority' then why = ARGV[4] .. (why ~= '' and ': ' .. why or '') end

@@ -2,14 +2,14 @@
 -- space-separated names (pkgname and provides) of every package.
 local target = ARGV[1]
 local index = '{caur}:publish:index:' .. target
-redis.call('DEL', index, names_key(target))
-redis.call('SADD', '{caur}:publish:targets', target)
+call('DEL', index, names_key(target))
+call('SADD', '{caur}:publish:targets', target)
 for i = 2, #ARGV, 3 do
-  redis.call('HSET', index, ARGV[i], ARGV[i + 1])
-  for name in string.gmatch(ARGV[i + 2], '%S+') do redis.call('SADD', names_key(target), name) end
+  call('HSET', index, ARGV[i], ARGV[i + 1])
+  for name in string.gmatch(ARGV[i + 2], '%S+') do call('SADD', names_key(target), name) end
 end
 -- What a blocked job lacks may be there now.
-for _, id in ipairs(redis.call('ZRANGE', K.blocked, 0, -1)) do
+for _, id in ipairs(call('ZRANGE', K.blocked, 0, -1)) do
   if target_of(job(id, 'key')[1]) == target then settle(id) end
 end
-return redis.call('INCR', '{caur}:publish:version')
+return call('INCR', '{caur}:publish:version')

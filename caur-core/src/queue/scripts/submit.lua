@@ -5,28 +5,28 @@
 --       extra = [[id of a queued job, index of the job that it now waits for, names]],
 --       cut = [[id of a queued job, index of the job that it needs and does not wait for, as that would close a cycle]],
 --       chains = {id of a queued job: its new chain}, delays = {likewise}
-local version = redis.call('GET', K.graph) or '0'
+local version = call('GET', K.graph) or '0'
 if version ~= ARGV[1] then return { 'conflict' } end
 
 local plan = cjson.decode(ARGV[2])
 local by = ARGV[3]
 for _, new in ipairs(plan.jobs) do
   if new.id then
-    local state, live = state_of(new.id), redis.call('HGET', K.live, new.key)
+    local state, live = state_of(new.id), call('HGET', K.live, new.key)
     if not state then return { 'no', 'there is no job ' .. new.id } end
     if live then return { 'no', 'job ' .. live .. ' of the same package is ' .. state_of(live) .. ' already' } end
     if not FINAL[state] then return { 'no', 'job ' .. new.id .. ' is ' .. state .. ' and has not ended' } end
   end
 end
-redis.call('INCR', K.graph)
+call('INCR', K.graph)
 
 local ids, dispositions, canceling, revived = {}, {}, {}, {}
 local counts = { queued = 0, replaced = 0, again = 0 }
-local last = tonumber(redis.call('GET', K.last_id) or '0')
+local last = tonumber(call('GET', K.last_id) or '0')
 
 for index, new in ipairs(plan.jobs) do
   local key = new.key
-  local live = redis.call('HGET', K.live, key)
+  local live = call('HGET', K.live, key)
   local state = live and state_of(live)
   local id, disposition
   if live and QUEUED[state] then
@@ -42,10 +42,10 @@ for index, new in ipairs(plan.jobs) do
     counts.again = counts.again + 1
     revived[#revived + 1] = id
     local about = job(id, 'state', 'reason')
-    remember(id, about[1], about[2] ~= '' and about[2] or redis.call('HGET', long_key(id), 'reason') or '')
-    redis.call('ZREM', K.finished, id)
-    redis.call('HDEL', job_key(id), 'packages')
-    redis.call('HDEL', long_key(id), 'packages')
+    remember(id, about[1], about[2] ~= '' and about[2] or call('HGET', long_key(id), 'reason') or '')
+    call('ZREM', K.finished, id)
+    call('HDEL', job_key(id), 'packages')
+    call('HDEL', long_key(id), 'packages')
   else
     last = math.max(last + 1, NOW)
     id, disposition = text(last), 'queued'
@@ -55,37 +55,37 @@ for index, new in ipairs(plan.jobs) do
   end
   ids[index], dispositions[index] = id, disposition
 
-  redis.call('SET', request_key(id), new.request)
-  redis.call('HSET', K.live, key, id)
-  redis.call('ZADD', K.active, id, id)
+  call('SET', request_key(id), new.request)
+  call('HSET', K.live, key, id)
+  call('ZADD', K.active, id, id)
   local fields = { 'key', key, 'class', new.class, 'expected', text(new.expected), 'chain', text(new.chain),
     'delay', text(new.delay) }
-  redis.call('HSET', job_key(id), unpack(fields))
+  call('HSET', job_key(id), unpack(fields))
   if new.broken then
     put_long(id, 'broken', new.broken)
   elseif disposition ~= 'queued' then
-    redis.call('HDEL', job_key(id), 'broken')
-    redis.call('HDEL', long_key(id), 'broken')
+    call('HDEL', job_key(id), 'broken')
+    call('HDEL', long_key(id), 'broken')
   end
   if disposition == 'replaced' then
-    redis.call('HDEL', job_key(id), 'avoid', 'avoid_until', 'lost', 'infrastructure', 'released')
+    call('HDEL', job_key(id), 'avoid', 'avoid_until', 'lost', 'infrastructure', 'released')
     if WORK[state] then add_work(new.class, text(new.expected), '') end
     -- Somebody holds it back; a newer request does not change that.
     if state ~= 'held' then enter(id, 'waiting', 'updated by a newer request', by) end
   else
-    if disposition ~= 'again' then redis.call('HSET', job_key(id), 'attempt', '0') end
+    if disposition ~= 'again' then call('HSET', job_key(id), 'attempt', '0') end
     if live then add_edge(id, live, '=') end
     enter(id, 'waiting', disposition == 'queued' and '' or disposition, by)
   end
 end
-redis.call('SET', K.last_id, text(last))
+call('SET', K.last_id, text(last))
 
 -- A running job that is replaced is stopped; whatever waited for it waits for its successor.
 for index, old in pairs(canceling) do
   put_cancel(old, 'replaced by job ' .. ids[index])
-  for _, dependant in ipairs(redis.call('SMEMBERS', dependants_key(old))) do
+  for _, dependant in ipairs(call('SMEMBERS', dependants_key(old))) do
     if dependant ~= ids[index] then
-      local names = redis.call('HGET', deps_key(dependant), old)
+      local names = call('HGET', deps_key(dependant), old)
       remove_edge(dependant, old)
       add_edge(dependant, ids[index], names)
     end
@@ -96,7 +96,7 @@ for index, new in ipairs(plan.jobs) do
   for dependency, names in pairs(new.deps) do
     if string.sub(dependency, 1, 1) == '#' then dependency = ids[tonumber(string.sub(dependency, 2))] end
     -- One that became final and was trimmed since the plan was made cannot be waited for.
-    if dependency ~= ids[index] and redis.call('EXISTS', job_key(dependency)) == 1 then
+    if dependency ~= ids[index] and call('EXISTS', job_key(dependency)) == 1 then
       add_edge(ids[index], dependency, names)
     end
   end
@@ -105,7 +105,7 @@ end
 -- An edge to a failed older job of the same package is answered by the newer one, waited for or not.
 local function answered(id, dependency)
   local key = job(dependency, 'key')[1]
-  for _, old in ipairs(redis.call('HKEYS', deps_key(id))) do
+  for _, old in ipairs(call('HKEYS', deps_key(id))) do
     local about = job(old, 'key', 'state')
     if old ~= dependency and about[1] == key and FINAL[about[2] or ''] then remove_edge(id, old) end
   end
@@ -134,7 +134,7 @@ for field, values in pairs({ chain = plan.chains, delay = plan.delays }) do
   for id, value in pairs(values) do
     local state = state_of(id)
     if QUEUED[state] then
-      redis.call('HSET', job_key(id), field, text(value))
+      call('HSET', job_key(id), field, text(value))
       if state == 'ready' then touched[id] = state end
     end
   end

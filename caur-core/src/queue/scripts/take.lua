@@ -13,7 +13,7 @@ local function avoids(id, name)
   if known == nil then
     local about = job(id, 'avoid', 'avoid_until')
     known = about[1] and tonumber(about[2]) > NOW and string.find(about[1] .. ' ', ' ' .. name .. ' ', 1, true)
-      and redis.call('ZCOUNT', K.online, text(NOW - BUILDER_GONE_MS), '+inf') > 1
+      and call('ZCOUNT', K.online, text(NOW - BUILDER_GONE_MS), '+inf') > 1
     avoided[id] = known
   end
   return known
@@ -21,16 +21,16 @@ end
 
 -- The first job of a sorted set that does not avoid this builder, and its score.
 local function head(set, name)
-  local found = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
+  local found = call('ZRANGE', set, 0, 0, 'WITHSCORES')
   if not found[1] or not avoids(found[1], name) then return found[1], tonumber(found[2]) end
-  found = redis.call('ZRANGE', set, 1, LOOKED_AT - 1, 'WITHSCORES')
+  found = call('ZRANGE', set, 1, LOOKED_AT - 1, 'WITHSCORES')
   for i = 1, #found, 2 do
     if not avoids(found[i], name) then return found[i], tonumber(found[i + 1]) end
   end
 end
 
 local function hash(key)
-  local flat, fields = redis.call('HGETALL', key), {}
+  local flat, fields = call('HGETALL', key), {}
   for i = 1, #flat, 2 do fields[flat[i]] = tonumber(flat[i + 1]) end
   return fields
 end
@@ -133,25 +133,29 @@ local function choose(name, class, speed)
     if chain >= load * URGENT
       and (speed >= fastest(index) or started_here(index, id, chain) * DOUBT <= whole()) then
       chosen, at = id, index
-      chosen_key = tonumber(redis.call('ZSCORE', short_set(group_at(index)), id))
+      chosen_key = tonumber(call('ZSCORE', short_set(group_at(index)), id))
     end
   end
   if chosen_key - first_key > SLACK then return first_id end
   if speed < fastest(at) then
     local set = chain_set(group_at(at))
-    local chain = -tonumber(redis.call('ZSCORE', set, chosen)) % CHAIN_STEP
+    local chain = -tonumber(call('ZSCORE', set, chosen)) % CHAIN_STEP
     if started_here(at, chosen, chain) > math.min(load * PATIENCE + remaining(at, chain), whole()) then return nil end
   end
   return chosen
 end
 
+-- A claimed job: what its builder needs to know of it.
 local function hand_over(id, attempt)
-  return { 'job', id, tonumber(attempt), redis.call('GET', request_key(id)), redis.call('HGETALL', job_key(id)) }
+  local about = job(id, 'since', 'started', 'expected', 'builder', 'instance')
+  return { 'job', id, tonumber(attempt), call('GET', request_key(id)), {
+    'state', 'building', 'attempt', attempt, 'since', about[1], 'started', about[2], 'expected', about[3],
+    'builder', about[4], 'instance', about[5] } }
 end
 
 -- Gives `instance` one job for its slot, or says why not. Asking again with the same nonce gives the same job.
 local function take(instance, slot, nonce, lease)
-  local about = redis.call('HMGET', builder_key(instance), 'name', 'class', 'draining', 'protocol', 'claim:' .. slot, 'speed')
+  local about = call('HMGET', builder_key(instance), 'name', 'class', 'draining', 'protocol', 'claim:' .. slot, 'speed')
   local name = about[1]
   if not name then return { 'unknown' } end
   if about[4] ~= PROTOCOL then
@@ -165,7 +169,7 @@ local function take(instance, slot, nonce, lease)
     end
   end
   if about[3] then return { 'draining', about[3] } end
-  local stopped = redis.call('GET', K.pause)
+  local stopped = call('GET', K.pause)
   if stopped then return { 'queue-paused', cjson.decode(stopped).reason } end
   local reason = paused(name)
   if reason then return { 'paused', reason } end
@@ -175,9 +179,9 @@ local function take(instance, slot, nonce, lease)
   local now = job(id, 'class', 'attempt')
   ready_remove(id, now[1])
   local attempt = tonumber(now[2]) + 1
-  redis.call('HSET', builder_key(instance), 'claim:' .. slot, id .. ' ' .. nonce)
-  redis.call('ZADD', K.leases, text(NOW + lease), id)
-  redis.call('HSET', job_key(id), 'attempt', attempt, 'builder', name)
+  call('HSET', builder_key(instance), 'claim:' .. slot, id .. ' ' .. nonce)
+  call('ZADD', K.leases, text(NOW + lease), id)
+  call('HSET', job_key(id), 'attempt', attempt, 'builder', name)
   enter(id, 'building', '', '', { 'instance', instance, 'nonce', nonce, 'started', NOW_TEXT })
   return hand_over(id, attempt)
 end
