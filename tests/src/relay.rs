@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -23,6 +25,7 @@ enum Weather {
 /// A relay to one port of this machine. Ends when it is dropped.
 pub struct Relay {
     port: u16,
+    to: Arc<AtomicU16>,
     weather: watch::Sender<Weather>,
     listening: JoinHandle<()>,
 }
@@ -39,13 +42,16 @@ impl Relay {
         let port = listener.local_addr().map_or(0, |address| address.port());
         let weather = watch::Sender::new(Weather::Fair);
         let watched = weather.clone();
+        let to = Arc::new(AtomicU16::new(to));
+        let target = Arc::clone(&to);
         let listening = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, to, watched.subscribe()));
+                tokio::spawn(carry(client, target.load(Ordering::Acquire), watched.subscribe()));
             }
         });
         Self {
             port,
+            to,
             weather,
             listening,
         }
@@ -55,6 +61,11 @@ impl Relay {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Takes new connections to another port; open ones stay where they are.
+    pub fn turn_to(&self, port: u16) {
+        self.to.store(port, Ordering::Release);
     }
 
     /// Breaks all connections, and new ones, until [`mend`](Self::mend).
