@@ -11,7 +11,7 @@ use caur_core::connect::redis_link;
 use caur_core::log::LogLimits;
 use caur_core::model::Target;
 use caur_core::queue::{Queue, QueueRules, new_instance};
-use caur_core::repo::{DebugPackages, ProtectedNames, Repository, RepositoryOptions, Signing};
+use caur_core::repo::{ProtectedNames, Repository, RepositoryOptions, Signing};
 use color_eyre::eyre::{Result, WrapErr};
 
 use crate::builder::BuilderRole;
@@ -138,7 +138,6 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
         protected_names.protect(name);
     }
     let options = RepositoryOptions {
-        root: role.repo_dir.clone(),
         signing: match role.signing {
             None => Signing::Off,
             Some(signing) => Signing::Gpg {
@@ -147,7 +146,7 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
             },
         },
         protected_names,
-        debug_packages: DebugPackages::Accept,
+        ..RepositoryOptions::new(role.repo_dir.clone())
     };
     let repository = tokio::task::spawn_blocking(move || Repository::open(options)).await??;
     for recovered in repository.recovered() {

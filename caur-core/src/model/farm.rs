@@ -77,6 +77,12 @@ pub struct PublishedPackage {
     pub version: String,
     /// Name of the package file.
     pub file_name: String,
+    /// Size of the package file, in bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// When it was built, in seconds since 1970.
+    #[serde(default)]
+    pub build_date: u64,
     /// Names it provides, without versions.
     pub provides: Vec<String>,
 }

@@ -90,8 +90,42 @@ pub struct Listed {
     pub file_name: String,
     /// SHA-256 of the package file, where the database states it.
     pub sha256: Option<String>,
+    /// Architecture of the package, or `any`.
+    pub arch: String,
+    /// What it is, in a line.
+    pub description: String,
+    /// Size of the package file, in bytes.
+    pub size: u64,
+    /// Size of what it installs, in bytes.
+    pub installed_size: u64,
+    /// When it was built, in seconds since 1970.
+    pub build_date: u64,
     /// What it provides, with versions.
     pub provides: Vec<String>,
+    /// What it needs at run time, with versions.
+    pub depends: Vec<String>,
+}
+
+impl Listed {
+    /// What the entry `desc` of the package `name` says.
+    #[must_use]
+    pub fn new(name: &str, desc: &Desc) -> Self {
+        let text = |heading| desc.one(heading).unwrap_or_default().to_owned();
+        let number = |heading| desc.one(heading).and_then(|n| n.parse().ok()).unwrap_or_default();
+        Self {
+            pkgbase: desc.one("BASE").unwrap_or(name).to_owned(),
+            version: text("VERSION"),
+            file_name: text("FILENAME"),
+            sha256: desc.one("SHA256SUM").map(str::to_owned),
+            arch: text("ARCH"),
+            description: text("DESC"),
+            size: number("CSIZE"),
+            installed_size: number("ISIZE"),
+            build_date: number("BUILDDATE"),
+            provides: desc.all("PROVIDES").to_vec(),
+            depends: desc.all("DEPENDS").to_vec(),
+        }
+    }
 }
 
 /// Every package of a database, by name.
@@ -161,14 +195,7 @@ pub fn read_index(path: &Path) -> Result<Index, DatabaseError> {
     for_each_entry(file, |entry| {
         let desc = entry.desc()?;
         let name = entry.pkgname().to_owned();
-        let text = |heading| desc.one(heading).unwrap_or_default().to_owned();
-        let listed = Listed {
-            pkgbase: desc.one("BASE").unwrap_or(&name).to_owned(),
-            version: text("VERSION"),
-            file_name: text("FILENAME"),
-            sha256: desc.one("SHA256SUM").map(str::to_owned),
-            provides: desc.all("PROVIDES").to_vec(),
-        };
+        let listed = Listed::new(&name, &desc);
         match index.insert(name, listed) {
             None => Ok(()),
             Some(_) => Err(DatabaseError::BadEntry {

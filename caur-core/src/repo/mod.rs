@@ -34,7 +34,7 @@ mod tests;
 
 pub use compression::Compression;
 pub use error::RepoError;
-pub use options::{DebugPackages, RepositoryOptions};
+pub use options::{Attitude, Keeping, Policy, RepositoryOptions};
 pub use recovery::{Recovered, Recovery};
 pub use refusal::Refusal;
 pub use repository::Repository;

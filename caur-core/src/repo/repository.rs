@@ -202,7 +202,7 @@ impl Repository {
         };
         let rules = Rules {
             protected: &self.options.protected_names,
-            debug_packages: self.options.debug_packages,
+            policy: &self.options.policy,
         };
         let same_content = |listed: &Listed, package: &Package| {
             let hash = listed.sha256.clone();
@@ -336,13 +336,21 @@ fn is_complete(options: &RepositoryOptions, layout: &Layout, package: &Verified)
 }
 
 fn listed(package: &Verified) -> Listed {
-    let info = &package.taken.package.info;
+    let content = &package.taken.package;
+    let info = &content.info;
+    let number = |key| info.one(key).parse().unwrap_or_default();
     Listed {
         pkgbase: info.pkgbase().to_owned(),
         version: info.version().to_owned(),
         file_name: package.taken.file_name.clone(),
-        sha256: Some(package.taken.package.sha256.clone()),
+        sha256: Some(content.sha256.clone()),
+        arch: info.arch().to_owned(),
+        description: info.one("pkgdesc").to_owned(),
+        size: content.size,
+        installed_size: number("size"),
+        build_date: number("builddate"),
         provides: info.all("provides").map(str::to_owned).collect(),
+        depends: info.all("depend").map(str::to_owned).collect(),
     }
 }
 
@@ -361,6 +369,8 @@ fn published(name: &str, listed: Listed) -> Option<PublishedPackage> {
         pkgbase: Pkgbase::new(listed.pkgbase).ok()?,
         version: listed.version,
         file_name: listed.file_name,
+        size: listed.size,
+        build_date: listed.build_date,
         provides: listed
             .provides
             .iter()

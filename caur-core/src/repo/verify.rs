@@ -7,7 +7,7 @@ use super::compression::Compression;
 use super::database::{Index, Listed, read_index};
 use super::intake::TakenIn;
 use super::package::Package;
-use super::{DebugPackages, Refusal, RepoError};
+use super::{Attitude, Policy, Refusal, RepoError};
 use crate::model::{Manifest, Pkgbase, Pkgname};
 
 /// The names that belong to the distribution, and who may use some of them all the same.
@@ -55,8 +55,8 @@ impl ProtectedNames {
 pub struct Rules<'a> {
     /// Names of the distribution.
     pub protected: &'a ProtectedNames,
-    /// What becomes of debug packages.
-    pub debug_packages: DebugPackages,
+    /// What uploads are held to.
+    pub policy: &'a Policy,
 }
 
 /// A package that may be published.
@@ -91,7 +91,7 @@ pub fn verify(
         if !names.insert(pkgname.clone()) {
             return Err(Refusal::Twice(pkgname.to_string()));
         }
-        if pkgname.as_str().ends_with("-debug") && rules.debug_packages == DebugPackages::Refuse {
+        if pkgname.as_str().ends_with("-debug") && rules.policy.debug_packages == Attitude::Refuse {
             return Err(Refusal::Debug(file.clone()));
         }
         if rules.protected.forbids(&manifest.pkgbase, &pkgname) {

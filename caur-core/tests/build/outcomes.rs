@@ -227,6 +227,8 @@ fn published(pkgname: &str, pkgbase: &str, version: &str) -> PublishedPackage {
         pkgbase: pkgbase.parse().unwrap(),
         version: version.to_owned(),
         file_name: format!("{pkgname}-{version}-any.pkg.tar.zst"),
+        size: 1,
+        build_date: 1,
         provides: Vec::new(),
     }
 }

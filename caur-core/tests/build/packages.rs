@@ -29,6 +29,8 @@ fn published(version: &str) -> PublishedPackage {
         pkgbase: "real".parse().unwrap(),
         version: version.to_owned(),
         file_name: format!("real-{version}-any.pkg.tar.zst"),
+        size: 1,
+        build_date: 1,
         provides: Vec::new(),
     }
 }

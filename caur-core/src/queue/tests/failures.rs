@@ -198,6 +198,8 @@ async fn a_blocked_job_goes_on_once_the_target_lists_what_it_needs() {
         pkgbase: Pkgbase::new("lib").unwrap(),
         version: "1-1".into(),
         file_name: "lib-1-1-any.pkg.tar.zst".into(),
+        size: 1,
+        build_date: 1,
         provides: Vec::new(),
     };
     farm.queue

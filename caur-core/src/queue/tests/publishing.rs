@@ -9,6 +9,8 @@ fn package(name: &str) -> PublishedPackage {
         pkgbase: Pkgbase::new(name).unwrap(),
         version: "1-1".into(),
         file_name: format!("{name}-1-1-x86_64.pkg.tar.zst"),
+        size: 1,
+        build_date: 1,
         provides: vec![format!("lib{name}.so")],
     }
 }

@@ -156,6 +156,8 @@ impl Story {
             pkgbase: Pkgbase::new(name).unwrap(),
             version: "1-1".into(),
             file_name: format!("{name}-1-1-any.pkg.tar.zst"),
+            size: 1,
+            build_date: 1,
             provides: Vec::new(),
         };
         self.farm

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::model::{BuilderName, CommitId, JobId, Manifest, ManifestFile, Pkgbase, Target};
 use crate::repo::database::{DatabaseEntry, DatabaseError, Index, for_each_entry, read_index};
 use crate::repo::{
-    DebugPackages, ProtectedNames, Refusal, Repository, RepositoryOptions, Signing, Upload, UploadOutcome,
+    Policy, ProtectedNames, Refusal, Repository, RepositoryOptions, Signing, Upload, UploadOutcome,
 };
 
 /// Runs a program that must succeed.
@@ -193,7 +193,7 @@ pub struct Farm {
     pub folder: TempDir,
     pub signing: Signing,
     pub protected: ProtectedNames,
-    pub debug_packages: DebugPackages,
+    pub policy: Policy,
 }
 
 impl Farm {
@@ -205,7 +205,7 @@ impl Farm {
             folder,
             signing: Signing::Off,
             protected: ProtectedNames::default(),
-            debug_packages: DebugPackages::Accept,
+            policy: Policy::default(),
         }
     }
 
@@ -237,10 +237,10 @@ impl Farm {
 
     pub fn options(&self) -> RepositoryOptions {
         RepositoryOptions {
-            root: self.root(),
             signing: self.signing.clone(),
             protected_names: self.protected.clone(),
-            debug_packages: self.debug_packages,
+            policy: self.policy,
+            ..RepositoryOptions::new(self.root())
         }
     }
 

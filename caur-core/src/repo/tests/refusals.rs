@@ -9,7 +9,7 @@ use super::fixture::{Farm, Pkg, add, manifest_file, run, target, upload_of};
 use crate::model::{ManifestFile, Pkgbase, Pkgname};
 use crate::repo::package::PackageError;
 use crate::repo::pkginfo::PkgInfoError;
-use crate::repo::{DebugPackages, Refusal, Upload, UploadOutcome};
+use crate::repo::{Attitude, Refusal, Upload, UploadOutcome};
 
 /// An upload of the file `name` with the given content, which the manifest names rightly.
 fn upload(farm: &Farm, name: &str, content: &[u8]) -> Upload {
@@ -376,10 +376,10 @@ fn a_published_file_never_gets_other_content() {
 #[test]
 fn debug_packages_where_none_are_wanted() {
     let mut farm = Farm::new();
-    farm.debug_packages = DebugPackages::Refuse;
+    farm.policy.debug_packages = Attitude::Refuse;
     let upload = farm.upload(1, "app", &[app(), Pkg::new("app-debug", "1-1").base("app")]);
     assert!(matches!(farm.refused(&upload), Refusal::Debug(_)));
-    farm.debug_packages = DebugPackages::Accept;
+    farm.policy.debug_packages = Attitude::Accept;
     assert!(matches!(
         farm.publish(&[upload])[0],
         UploadOutcome::Published { .. }

@@ -270,6 +270,8 @@ impl World<'_> {
             pkgbase: Pkgbase::new(name(*number)).expect("the name is valid"),
             version: "1-1".into(),
             file_name: format!("{}-1-1-any.pkg.tar.zst", name(*number)),
+            size: 1,
+            build_date: 1,
             provides: Vec::new(),
         };
         let packages: Vec<PublishedPackage> = names.iter().map(package).collect();
