@@ -196,7 +196,7 @@ impl Repository {
         staging: &Path,
         index: &Index,
     ) -> Result<Result<Vec<Verified>, Refusal>, RepoError> {
-        let taken = match take_in(&self.disk, upload, target, staging)? {
+        let taken = match take_in(&self.disk, upload, target, &self.options.policy, staging)? {
             Ok(taken) => taken,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -209,7 +209,15 @@ impl Repository {
             let hash = hash.or_else(|| hash_file(&layout.public().join(&listed.file_name)).ok());
             hash.as_ref() == Some(&package.sha256)
         };
-        Ok(verify(&upload.manifest, taken, index, rules, same_content))
+        let may_move = |_: &Pkgname, _: &str| false;
+        Ok(verify(
+            &upload.manifest,
+            taken,
+            index,
+            rules,
+            may_move,
+            same_content,
+        ))
     }
 
     /// Creates what is missing of a target, after settling what is unfinished.
