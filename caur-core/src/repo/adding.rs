@@ -59,9 +59,7 @@ pub fn add(store: &Store<'_>, packages: &[Verified], change: &mut Change<'_>) ->
         }
         let signature = signature.map(|(_, bytes)| bytes);
         change.entries.push(entry_of(package, signature.as_deref()));
-        change
-            .index
-            .insert(package.pkgname.to_string(), listed(package));
+        change.index.insert(package.pkgname.to_string(), listed(package));
     }
     Ok(())
 }
@@ -105,7 +103,10 @@ pub fn listed(package: &Verified) -> Listed {
 /// # Errors
 /// When it cannot be read.
 pub fn is_same(path: &Path, package: &Package) -> Result<bool, RepoError> {
-    let size = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|m| m.len());
+    let size = fs::symlink_metadata(path)
+        .ok()
+        .filter(fs::Metadata::is_file)
+        .map(|m| m.len());
     Ok(size == Some(package.size) && hash_file(path)? == package.sha256)
 }
 

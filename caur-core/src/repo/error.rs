@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::SnapshotId;
 use super::database::DatabaseError;
 use super::sign::SignError;
+use super::{Refusal, SnapshotId};
 use crate::model::Target;
 
 /// A failure of disk, database or signing. The operation did not happen, or is finished by the next one.
@@ -84,6 +84,9 @@ pub enum RepoError {
         /// What is wrong.
         problem: String,
     },
+    /// A file that was to be added by hand.
+    #[error("{0}; nothing was changed")]
+    Refused(#[from] Refusal),
     /// There is no such repository.
     #[error("there is no repository {target} below {}", root.display())]
     NoTarget {

@@ -195,7 +195,9 @@ pub fn keep(store: &Store<'_>, number: u64) -> Result<(), RepoError> {
     for kind in DatabaseKind::ALL {
         let database = store.layout.database(kind);
         if database.exists() {
-            store.disk.share(&database, &store.layout.snapshot(number, kind))?;
+            store
+                .disk
+                .share(&database, &store.layout.snapshot(number, kind))?;
         }
     }
     Ok(())
@@ -204,7 +206,10 @@ pub fn keep(store: &Store<'_>, number: u64) -> Result<(), RepoError> {
 /// Forgets snapshots before `oldest`, and records that are much older.
 pub fn forget(store: &Store<'_>, oldest: u64, newest: u64) -> Result<(), RepoError> {
     let layout = &store.layout;
-    for number in numbers(layout, ".db.tar.zst")?.into_iter().filter(|&number| number < oldest) {
+    for number in numbers(layout, ".db.tar.zst")?
+        .into_iter()
+        .filter(|&number| number < oldest)
+    {
         for kind in DatabaseKind::ALL {
             store.disk.remove(&layout.snapshot(number, kind))?;
         }
@@ -240,7 +245,9 @@ fn numbers(layout: &Layout, suffix: &str) -> Result<Vec<u64>, RepoError> {
 /// Where each file of an index can be told from another of its name: the SHA-256 by file name.
 pub fn files(index: &Index) -> BTreeMap<&str, Option<&str>> {
     let files = index.values();
-    files.map(|listed| (listed.file_name.as_str(), listed.sha256.as_deref())).collect()
+    files
+        .map(|listed| (listed.file_name.as_str(), listed.sha256.as_deref()))
+        .collect()
 }
 
 impl std::str::FromStr for SnapshotId {

@@ -105,7 +105,9 @@ impl Intent {
         let said = |error: serde_json::Error| error.to_string();
         let Format { format } = serde_json::from_slice(text).map_err(said)?;
         match format {
-            1 => serde_json::from_slice::<FirstFormat>(text).map(Self::from).map_err(said),
+            1 => serde_json::from_slice::<FirstFormat>(text)
+                .map(Self::from)
+                .map_err(said),
             FORMAT => serde_json::from_slice(text).map_err(said),
             other => Err(format!("it has the format {other}, known is {FORMAT}")),
         }
@@ -136,8 +138,15 @@ mod tests {
     fn a_record_of_the_first_version_is_understood() {
         let text = br#"{"format":1,"database_sha256":"5e","place":[{"staged":"0/a","name":"a","listed":false}],"supersede":["b"]}"#;
         let intent = Intent::parse(text).unwrap();
-        let names: Vec<_> = intent.place.iter().map(|file| (&*file.staged, &*file.name)).collect();
-        assert_eq!((&*intent.database_sha256, &*names), ("5e", &[("0/a.sig", "a.sig"), ("0/a", "a")][..]));
+        let names: Vec<_> = intent
+            .place
+            .iter()
+            .map(|file| (&*file.staged, &*file.name))
+            .collect();
+        assert_eq!(
+            (&*intent.database_sha256, &*names),
+            ("5e", &[("0/a.sig", "a.sig"), ("0/a", "a")][..])
+        );
         let error = Intent::parse(br#"{"format":9}"#).unwrap_err();
         assert!(error.contains("format 9"), "{error}");
     }

@@ -23,7 +23,11 @@ pub fn write(store: &Store<'_>, index: Option<&Index>) -> Result<(), RepoError> 
     };
     let own = index.or(own.as_ref()).expect("one of the two is there");
 
-    let (root, repo, folder) = (&store.options.root, &store.target.repo, store.layout.target_folder());
+    let (root, repo, folder) = (
+        &store.options.root,
+        &store.target.repo,
+        store.layout.target_folder(),
+    );
     let _others_wait = Lock::take(&store.layout.lists_lock(), store.options.patience)?;
     let targets = architectures(root, repo, |layout| layout.database(DatabaseKind::Packages))
         .map_err(|error| RepoError::io("list", &folder, error))?;
@@ -44,7 +48,9 @@ pub fn write(store: &Store<'_>, index: Option<&Index>) -> Result<(), RepoError> 
         ("pkgs.files.txt", lines(&files)),
         ("lastupdate", format!("{}\n", now())),
     ] {
-        store.disk.replace_derived(&folder.join(name), &staging, text.as_bytes())?;
+        store
+            .disk
+            .replace_derived(&folder.join(name), &staging, text.as_bytes())?;
     }
     Ok(())
 }

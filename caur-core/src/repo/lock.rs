@@ -79,7 +79,10 @@ mod tests {
             panic!("locked twice");
         };
         let text = error.to_string();
-        assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
+        assert!(
+            text.contains(&format!("process {}", std::process::id())),
+            "{text}"
+        );
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| Lock::take(&path, Duration::from_secs(60)).map(drop));
             drop(held);

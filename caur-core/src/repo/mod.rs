@@ -9,6 +9,7 @@
 
 mod adding;
 mod archive;
+mod by_hand;
 mod compression;
 pub mod database;
 mod disk;
@@ -42,6 +43,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use by_hand::{AddOptions, AddReport};
 pub use compression::Compression;
 pub use error::RepoError;
 pub use history::{Change, Difference, Entry, Kind, Origin, Record};

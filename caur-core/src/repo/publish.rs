@@ -58,7 +58,9 @@ pub fn publish(
     let judged = round.judge()?;
 
     let mut change = Change::new(Kind::Publish, &circumstances.origin, known.index.clone());
-    change.index.retain(|name, _| !circumstances.remove.contains(name));
+    change
+        .index
+        .retain(|name, _| !circumstances.remove.contains(name));
     let mut accepted = Vec::new();
     let mut outcomes = Vec::new();
     for (upload, judged) in uploads.iter().zip(judged) {
@@ -131,7 +133,7 @@ impl Round<'_> {
         if self.known.state.has_published(manifest.job, manifest.attempt) {
             return Ok(Judged::AlreadyPublished);
         }
-        let taken = match take_in(store.disk, upload, store.target, staging)? {
+        let taken = match take_in(store.disk, upload, store.target, &store.options.policy, staging)? {
             Ok(taken) => taken,
             // An upload is removed when it is published; the news of that can get lost after it.
             Err(Refusal::NoFolder(_)) if is_published(store, manifest, &self.known.index) => {
@@ -157,7 +159,7 @@ impl Round<'_> {
             }
             free || given_up
         };
-        let verified = match verify(manifest, taken, &self.known.index, rules, same_content, may_move) {
+        let verified = match verify(manifest, taken, &self.known.index, rules, may_move, same_content) {
             Ok(verified) => verified,
             Err(refusal) => return Ok(Judged::Refused(refusal)),
         };
@@ -184,7 +186,10 @@ impl Round<'_> {
         let of_owner = |upload: &&Upload| upload.manifest.pkgbase.as_str() == owner;
         self.uploads.iter().find(of_owner).is_some_and(|upload| {
             let mut names = upload.manifest.files.iter().map(|file| pkgname_of(&file.name));
-            !self.known.state.has_published(upload.manifest.job, upload.manifest.attempt)
+            !self
+                .known
+                .state
+                .has_published(upload.manifest.job, upload.manifest.attempt)
                 && names.all(|other| other != name.as_str())
         })
     }
@@ -199,17 +204,20 @@ impl Round<'_> {
                 .filter(|(_, judged)| matches!(judged, Judged::Accepted(..)))
                 .map(|(upload, _)| upload.manifest.pkgbase.as_str())
                 .collect();
-            let broken = judged.iter().enumerate().find_map(|(number, judged)| match judged {
-                Judged::Accepted(packages, givers) => {
-                    let giver = givers.iter().find(|giver| !giving.contains(giver.as_str()))?;
-                    let of_giver = |package: &&Verified| {
-                        let listed = self.known.index.get(package.pkgname.as_str());
-                        listed.is_some_and(|listed| listed.pkgbase == *giver)
-                    };
-                    Some((number, owned(packages.iter().find(of_giver)?, giver)))
-                }
-                Judged::AlreadyPublished | Judged::Refused(_) => None,
-            });
+            let broken = judged
+                .iter()
+                .enumerate()
+                .find_map(|(number, judged)| match judged {
+                    Judged::Accepted(packages, givers) => {
+                        let giver = givers.iter().find(|giver| !giving.contains(giver.as_str()))?;
+                        let of_giver = |package: &&Verified| {
+                            let listed = self.known.index.get(package.pkgname.as_str());
+                            listed.is_some_and(|listed| listed.pkgbase == *giver)
+                        };
+                        Some((number, owned(packages.iter().find(of_giver)?, giver)))
+                    }
+                    Judged::AlreadyPublished | Judged::Refused(_) => None,
+                });
             let Some((number, refusal)) = broken else { return };
             judged[number] = Judged::Refused(refusal);
         }

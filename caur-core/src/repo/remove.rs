@@ -145,7 +145,11 @@ fn select(store: &Store<'_>, index: &Index, selection: &Selection) -> Result<Sel
     };
     let selected: BTreeSet<String> = match selection {
         Selection::Pkgnames(names) => {
-            let missing: Vec<String> = names.iter().filter(|name| !index.contains_key(*name)).cloned().collect();
+            let missing: Vec<String> = names
+                .iter()
+                .filter(|name| !index.contains_key(*name))
+                .cloned()
+                .collect();
             if !missing.is_empty() {
                 return Err(not_listed(missing));
             }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
+use super::by_hand::{AddOptions, AddReport, add};
 use super::database::{Index, read_index};
 use super::disk::Disk;
 use super::history::{self, Difference, Origin, Record};
@@ -94,6 +96,22 @@ impl Repository {
         }
         let snapshot = SnapshotId(hash_file(&store.layout.database(DatabaseKind::Packages))?);
         Ok(PublishReport { outcomes, snapshot })
+    }
+
+    /// Adds the packages in `files` to a target, which is made where it is missing: all or none.
+    ///
+    /// # Errors
+    /// When a file breaks a rule, or disk, database or gpg fail. Nothing was changed then.
+    pub fn add(
+        &self,
+        target: &Target,
+        files: &[PathBuf],
+        options: AddOptions,
+        origin: &Origin,
+    ) -> Result<AddReport, RepoError> {
+        let store = self.open_target(target)?;
+        store.complete()?;
+        clean_after(&store, add(&store, files, options, origin))
     }
 
     /// Removes the packages that `selection` says. Their files stay for the time of grace.

@@ -95,7 +95,9 @@ fn handle(
     };
     let signature = signature_path(&public);
     if signature.exists() {
-        store.disk.rename(&signature, &signature_path(&archive.join(&path)))?;
+        store
+            .disk
+            .rename(&signature, &signature_path(&archive.join(&path)))?;
     }
     moved.archived.push(retired.name.clone());
     retired.archived = Some(Archived { path, at: now });

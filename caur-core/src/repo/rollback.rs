@@ -62,12 +62,7 @@ pub fn rollback(
 }
 
 /// Files that have to come back from the archive. They get a second name in the staging folder.
-fn files_of(
-    store: &Store<'_>,
-    known: &Known,
-    number: u64,
-    after: &Index,
-) -> Result<Vec<Staged>, RepoError> {
+fn files_of(store: &Store<'_>, known: &Known, number: u64, after: &Index) -> Result<Vec<Staged>, RepoError> {
     let (staging, public) = (store.layout.staging(), store.layout.public());
     let now = history::files(&known.index);
     let (mut files, mut gone) = (Vec::new(), Vec::new());

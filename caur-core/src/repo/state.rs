@@ -90,7 +90,10 @@ impl State {
         if state.format == FORMAT {
             Ok(state)
         } else {
-            Err(bad(format!("it has the format {}, known is {FORMAT}", state.format)))
+            Err(bad(format!(
+                "it has the format {}, known is {FORMAT}",
+                state.format
+            )))
         }
     }
 
@@ -151,7 +154,10 @@ mod tests {
         }
         assert!(!state.has_published(JobId(1), 2) && state.has_published(JobId(2), 2));
         assert!(!state.has_published(JobId(2), 1));
-        assert_eq!((state.transaction_of("1"), state.transaction_of("2")), (None, Some(2)));
+        assert_eq!(
+            (state.transaction_of("1"), state.transaction_of("2")),
+            (None, Some(2))
+        );
         assert_eq!(serde_json::from_slice::<State>(&state.to_json()).unwrap(), state);
     }
 }

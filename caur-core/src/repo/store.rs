@@ -199,7 +199,8 @@ impl<'a> Store<'a> {
     pub fn write_state(&self, state: &State) -> Result<(), RepoError> {
         let staging = self.layout.staging();
         self.disk.private_folder(&staging)?;
-        self.disk.replace(&self.layout.state(), &staging, &state.to_json())
+        self.disk
+            .replace(&self.layout.state(), &staging, &state.to_json())
     }
 }
 

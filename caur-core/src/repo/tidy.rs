@@ -59,11 +59,7 @@ pub fn tidy(store: &Store<'_>) -> Result<TidyReport, RepoError> {
     Ok(report)
 }
 
-fn restore_lost_files(
-    store: &Store<'_>,
-    known: &Known,
-    report: &mut TidyReport,
-) -> Result<(), RepoError> {
+fn restore_lost_files(store: &Store<'_>, known: &Known, report: &mut TidyReport) -> Result<(), RepoError> {
     let public = store.layout.public();
     let lost = |listed: &&Listed| is_plain(&listed.file_name) && !public.join(&listed.file_name).exists();
     for listed in known.index.values().filter(lost) {
@@ -106,7 +102,11 @@ fn adopt_orphans(store: &Store<'_>, known: &mut Known, report: &mut TidyReport) 
         // Somebody may be copying a package here, signature first.
         let settled = |path: &Path| {
             let age = fs::metadata(path).and_then(|metadata| metadata.modified());
-            age.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > store.options.keeping.grace))
+            age.is_ok_and(|modified| {
+                modified
+                    .elapsed()
+                    .is_ok_and(|age| age > store.options.keeping.grace)
+            })
         };
         let lone = |package: &str| !names.contains(package) && !listed.contains(package);
         if package.is_some_and(lone) && settled(&public.join(name)) {
@@ -137,7 +137,10 @@ fn adopt_archived(store: &Store<'_>, known: &mut Known) -> Result<(), RepoError>
         .iter()
         .filter_map(|retired| Some(retired.archived.as_ref()?.path.clone()))
         .collect();
-    for name in names.iter().filter(|name| is_package(name) && !tracked.contains(*name)) {
+    for name in names
+        .iter()
+        .filter(|name| is_package(name) && !tracked.contains(*name))
+    {
         if is_regular(&archive.join(name)) && is_ours(store, name)? {
             let place = Archived {
                 path: name.clone(),
@@ -151,7 +154,10 @@ fn adopt_archived(store: &Store<'_>, known: &mut Known) -> Result<(), RepoError>
 
 /// The archive is shared by the architectures of a target. Packages for any belong to the first.
 fn is_ours(store: &Store<'_>, name: &str) -> Result<bool, RepoError> {
-    let arch = name.split(".pkg.tar").next().and_then(|stem| stem.rsplit('-').next());
+    let arch = name
+        .split(".pkg.tar")
+        .next()
+        .and_then(|stem| stem.rsplit('-').next());
     if arch != Some("any") {
         return Ok(arch == Some(store.target.arch.as_str()));
     }

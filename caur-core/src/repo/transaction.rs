@@ -117,7 +117,8 @@ fn prepare(
     if let Some(request) = &change.origin.request {
         next.remember_request(request);
     }
-    next.transfers.retain(|name, _| !change.used_transfers.contains(name));
+    next.transfers
+        .retain(|name, _| !change.used_transfers.contains(name));
     let record = Record {
         number: next.number,
         at: now(),
@@ -136,7 +137,11 @@ fn prepare(
     disk.write(&layout.staged_state(), &next.to_json())?;
 
     let staging = layout.staging();
-    let mut folders: BTreeSet<&Path> = change.files.iter().filter_map(|file| file.path.parent()).collect();
+    let mut folders: BTreeSet<&Path> = change
+        .files
+        .iter()
+        .filter_map(|file| file.path.parent())
+        .collect();
     folders.insert(&staging);
     folders
         .into_iter()
@@ -144,7 +149,12 @@ fn prepare(
     intent.number = next.number;
     intent.signed_databases = signs_databases(store);
     let placements = change.files.iter().map(|file| Placement {
-        staged: file.path.strip_prefix(&staging).unwrap_or(&file.path).display().to_string(),
+        staged: file
+            .path
+            .strip_prefix(&staging)
+            .unwrap_or(&file.path)
+            .display()
+            .to_string(),
         name: file.name.clone(),
         over: file.over,
     });

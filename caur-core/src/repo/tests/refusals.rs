@@ -7,9 +7,12 @@ use std::process::Command;
 
 use super::fixture::{Farm, Pkg, add, manifest_file, run, target, upload_of};
 use crate::model::{ManifestFile, Pkgbase, Pkgname};
+use crate::repo::disk::Disk;
+use crate::repo::intake::take_in;
 use crate::repo::package::PackageError;
 use crate::repo::pkginfo::PkgInfoError;
-use crate::repo::{Attitude, Refusal, Upload, UploadOutcome};
+use crate::repo::verify::{Rules, verify};
+use crate::repo::{Attitude, Policy, ProtectedNames, Refusal, Upload, UploadOutcome};
 
 /// An upload of the file `name` with the given content, which the manifest names rightly.
 fn upload(farm: &Farm, name: &str, content: &[u8]) -> Upload {
@@ -358,6 +361,14 @@ fn names_that_belong_to_somebody_else() {
         farm.publish(&[glibc])[0],
         UploadOutcome::Published { .. }
     ));
+    // A pkgbase of the distribution's own kind may use them all.
+    let pacman = farm.upload(7, "toolbox", &[Pkg::new("pacman", "9-1").base("toolbox")]);
+    assert!(matches!(farm.refused(&pacman), Refusal::Protected { .. }));
+    farm.protected.allow_all(Pkgbase::new("toolbox").unwrap());
+    assert!(matches!(
+        farm.publish(&[pacman])[0],
+        UploadOutcome::Published { .. }
+    ));
     farm.check(None);
 }
 
@@ -384,4 +395,142 @@ fn debug_packages_where_none_are_wanted() {
         farm.publish(&[upload])[0],
         UploadOutcome::Published { .. }
     ));
+}
+
+/// Publishes `first`, then an upload of `second` under `policy`, which must be refused, and without it is not.
+fn refused_by(policy: Policy, first: Pkg, second: Pkg) -> Refusal {
+    let mut farm = Farm::new();
+    farm.publish(&[farm.upload(1, "app", &[first])]);
+    let upload = farm.upload(2, "app", &[second]);
+    farm.policy = policy;
+    let refusal = farm.refused(&upload);
+    farm.policy = Policy::default();
+    assert!(matches!(
+        farm.publish(&[upload])[0],
+        UploadOutcome::Published { .. }
+    ));
+    farm.check(None);
+    refusal
+}
+
+#[test]
+fn what_the_policy_forbids() {
+    let newer = |lines: &str| Pkg::new("app", "1-2").info(lines);
+    let policy = Policy {
+        replaces: Attitude::Refuse,
+        ..Policy::default()
+    };
+    let refusal = refused_by(policy, app(), newer("replaces = pacman\nreplaces = glibc<3\n"));
+    assert!(
+        matches!(&refusal, Refusal::Replaces { values, .. } if values == "pacman, glibc<3"),
+        "{refusal}"
+    );
+    let policy = Policy {
+        groups: Attitude::Refuse,
+        ..Policy::default()
+    };
+    let refusal = refused_by(policy, app(), newer("group = base\n"));
+    assert!(matches!(&refusal, Refusal::Groups { values, .. } if values == "base"));
+    let policy = Policy {
+        conflicts: Attitude::Refuse,
+        ..Policy::default()
+    };
+    let refusal = refused_by(policy, app(), newer("conflict = other\n"));
+    assert!(matches!(&refusal, Refusal::Conflicts { values, .. } if values == "other"));
+}
+
+#[test]
+fn versions_that_go_down() {
+    let policy = Policy {
+        downgrades: Attitude::Refuse,
+        ..Policy::default()
+    };
+    for (published, older) in [("1-10", "1-9"), ("1:1-1", "2-1"), ("1.0-1", "1.0rc1-1")] {
+        let refusal = refused_by(policy, Pkg::new("app", published), Pkg::new("app", older));
+        assert!(
+            matches!(&refusal, Refusal::Downgrade { version, published: p, .. } if version == older && p == published),
+            "{refusal}"
+        );
+    }
+    let mut farm = Farm::new();
+    farm.policy = policy;
+    for (job, version) in [(1, "1-9"), (2, "1-10"), (3, "1:0-1"), (4, "01:0-1")] {
+        let upload = farm.upload(job, "app", &[Pkg::new("app", version)]);
+        assert!(matches!(
+            farm.publish(&[upload])[0],
+            UploadOutcome::Published { .. }
+        ));
+    }
+}
+
+#[test]
+fn sizes_beyond_the_limits_before_anything_is_copied() {
+    let mut farm = Farm::new();
+    let two = [Pkg::new("app", "1-1"), Pkg::new("lib", "1-1").base("app")];
+    let upload = farm.upload(1, "app", &two);
+    let size = |number: usize| upload.manifest.files[number].size;
+    farm.policy.largest_package = size(0).min(size(1)) - 1;
+    assert!(
+        matches!(farm.refused(&upload), Refusal::TooLarge { file, size: s, .. } if file == APP && s == size(0))
+    );
+    farm.policy = Policy {
+        largest_upload: size(0) + size(1) - 1,
+        ..Policy::default()
+    };
+    assert!(
+        matches!(farm.refused(&upload), Refusal::UploadTooLarge { size: s, .. } if s == size(0) + size(1))
+    );
+    farm.policy.largest_upload += 1;
+
+    // The manifest is what counts at first; a file that is larger than it says is not copied either.
+    let mut lying = upload.clone();
+    lying.manifest.files[1].size = u64::MAX;
+    assert!(matches!(farm.refused(&lying), Refusal::TooLarge { .. }));
+    let path = upload.dir.join(&upload.manifest.files[1].name);
+    let honest = fs::read(&path).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(1 << 40)
+        .unwrap();
+    let staging = farm.folder.path().join("staging");
+    let taken = take_in(&Disk::default(), &upload, &target(), &farm.policy, &staging).unwrap();
+    assert!(matches!(taken, Err(Refusal::Size { found, .. }) if found == 1 << 40));
+    assert!(!staging.exists());
+    fs::write(&path, honest).unwrap();
+    assert!(matches!(
+        farm.publish(&[upload])[0],
+        UploadOutcome::Published { .. }
+    ));
+}
+
+#[test]
+fn a_name_moves_only_when_it_may() {
+    let farm = Farm::new();
+    farm.publish(&[farm.upload(1, "old", &[Pkg::new("tool", "1-1").base("old")])]);
+    let upload = farm.upload(2, "heir", &[Pkg::new("tool", "1-2").base("heir")]);
+    let staging = farm.folder.path().join("staging");
+    let (protected, policy) = (ProtectedNames::default(), Policy::default());
+    let rules = Rules {
+        protected: &protected,
+        policy: &policy,
+    };
+    for may in [true, false] {
+        let _ = fs::remove_dir_all(&staging);
+        let taken = take_in(&Disk::default(), &upload, &target(), &policy, &staging)
+            .unwrap()
+            .unwrap();
+        let may_move = |pkgname: &Pkgname, owner: &str| {
+            assert_eq!((pkgname.as_str(), owner), ("tool", "old"));
+            may
+        };
+        let outcome = verify(&upload.manifest, taken, &farm.index(), rules, may_move, |_, _| {
+            false
+        });
+        match outcome {
+            Ok(verified) => assert!(may && verified.len() == 1 && !verified[0].listed),
+            Err(refusal) => assert!(!may && matches!(refusal, Refusal::Owned { .. }), "{refusal}"),
+        }
+    }
 }
