@@ -70,7 +70,11 @@ impl Disk {
             return Ok(());
         }
         self.step("create the folder", path, || {
-            DirBuilder::new().mode(mode).create(path)?;
+            match DirBuilder::new().mode(mode).create(path) {
+                // Another target's publish was quicker.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+                outcome => outcome?,
+            }
             // Whatever the umask is: a web server under another account must read the public ones.
             fs::set_permissions(path, Permissions::from_mode(mode))
         })?;

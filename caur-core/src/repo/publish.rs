@@ -130,7 +130,9 @@ impl Round<'_> {
 
     fn judge_one(&self, upload: &Upload, staging: &Path) -> Result<Judged, RepoError> {
         let (store, manifest) = (self.store, &upload.manifest);
-        if self.known.state.has_published(manifest.job, manifest.attempt) {
+        // Lost files of what was published come back with the same upload.
+        let is_whole = || !is_listed_and_lost(store, manifest, &self.known.index);
+        if self.known.state.has_published(manifest.job, manifest.attempt) && is_whole() {
             return Ok(Judged::AlreadyPublished);
         }
         let taken = match take_in(store.disk, upload, store.target, &store.options.policy, staging)? {
@@ -265,6 +267,16 @@ fn is_complete(store: &Store<'_>, package: &Verified) -> bool {
     let public = store.layout.public().join(&package.taken.file_name);
     let signed = store.options.signing == Signing::Off || signature_path(&public).is_file();
     package.listed && signed && fs::metadata(&public).is_ok_and(|m| m.len() == package.taken.package.size)
+}
+
+/// Whether the database lists a file of `manifest` that is not where it belongs, or not signed.
+fn is_listed_and_lost(store: &Store<'_>, manifest: &Manifest, index: &Index) -> bool {
+    let signs = store.options.signing != Signing::Off;
+    manifest.files.iter().any(|file| {
+        let public = store.layout.public().join(&file.name);
+        let whole = public.is_file() && (!signs || signature_path(&public).is_file());
+        !whole && index.values().any(|listed| listed.file_name == file.name)
+    })
 }
 
 /// Whether the database lists the very files of `manifest`.

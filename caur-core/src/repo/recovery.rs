@@ -55,10 +55,9 @@ pub fn recover_reported(
     target: &Target,
 ) -> Result<Option<Recovered>, RepoError> {
     let store = Store::locked(disk, options, target)?;
-    let Some(intent) = Intent::read(&store.layout)? else {
-        return Ok(None);
-    };
-    let files: Vec<String> = intent.place.into_iter().map(|placement| placement.name).collect();
+    let intent = Intent::read(&store.layout)?;
+    let placements = intent.into_iter().flat_map(|intent| intent.place);
+    let files: Vec<String> = placements.map(|placement| placement.name).collect();
     let Some(recovery) = recover(&store)? else {
         return Ok(None);
     };

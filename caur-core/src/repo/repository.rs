@@ -42,7 +42,7 @@ impl Repository {
         let list = |error| RepoError::io("list", root, error);
         let mut recovered = Vec::new();
         for repo in repositories(root).map_err(list)? {
-            for target in architectures(root, &repo, Layout::intent).map_err(list)? {
+            for target in architectures(root, &repo, unfinished).map_err(list)? {
                 recovered.extend(recover_reported(&disk, &options, &target)?);
             }
         }
@@ -235,6 +235,12 @@ impl Repository {
     fn open_existing<'a>(&'a self, target: &'a Target) -> Result<Store<'a>, RepoError> {
         Store::open_existing(&self.disk, &self.options, target)
     }
+}
+
+/// What an earlier process left, where it left something.
+fn unfinished(layout: &Layout) -> PathBuf {
+    let intent = layout.intent();
+    if intent.exists() { intent } else { layout.staging() }
 }
 
 /// After a failure: frees what the attempt took on the disk. Whatever fails now is done by the next call.

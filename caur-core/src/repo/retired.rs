@@ -86,41 +86,49 @@ fn handle(
     }
     let public = store.layout.public().join(&retired.name);
     let path = if public.exists() {
-        put_away(store, &retired.name)?
+        let path = free_place(store, &retired.name)?;
+        // First the signature: the package is what is looked for when this is cut short.
+        let signature = signature_path(&public);
+        if signature.exists() {
+            store
+                .disk
+                .rename(&signature, &signature_path(&archive.join(&path)))?;
+        }
+        store.disk.rename(&public, &archive.join(&path))?;
+        path
     } else if archive.join(&retired.name).exists() {
-        // The process ended between the two.
+        // The process ended between the move and the note of it.
         retired.name.clone()
     } else {
         return Ok(Fate::Gone);
     };
-    let signature = signature_path(&public);
-    if signature.exists() {
-        store
-            .disk
-            .rename(&signature, &signature_path(&archive.join(&path)))?;
-    }
     moved.archived.push(retired.name.clone());
     retired.archived = Some(Archived { path, at: now });
     Ok(Fate::Kept)
 }
 
-/// Moves a public file to the archive, where it takes no other one's place. Returns its path below the archive.
+/// Moves a public file to the archive.
 ///
 /// # Errors
 /// When the disk fails.
-pub fn put_away(store: &Store<'_>, name: &str) -> Result<String, RepoError> {
+pub fn put_away(store: &Store<'_>, name: &str) -> Result<(), RepoError> {
+    let place = store.layout.archive().join(free_place(store, name)?);
+    store.disk.rename(&store.layout.public().join(name), &place)
+}
+
+/// Where a public file can go below the archive without taking another one's place.
+fn free_place(store: &Store<'_>, name: &str) -> Result<String, RepoError> {
     let (from, archive) = (store.layout.public().join(name), store.layout.archive());
-    let mut path = name.to_owned();
-    if archive.join(name).exists() {
-        let hash = hash_file(&from)?;
-        if hash_file(&archive.join(name))? != hash {
-            let folder = &hash[..12];
-            store.disk.public_folder(&archive.join(folder))?;
-            path = format!("{folder}/{name}");
-        }
+    if !archive.join(name).exists() {
+        return Ok(name.to_owned());
     }
-    store.disk.rename(&from, &archive.join(&path))?;
-    Ok(path)
+    let hash = hash_file(&from)?;
+    if hash_file(&archive.join(name))? == hash {
+        return Ok(name.to_owned());
+    }
+    let folder = &hash[..12];
+    store.disk.public_folder(&archive.join(folder))?;
+    Ok(format!("{folder}/{name}"))
 }
 
 /// Where a file with this name and content is, beside the listed ones or in the archive.

@@ -14,6 +14,7 @@ use super::retired::{self, is_regular};
 use super::sign::signature_path;
 use super::state::{Archived, Retired};
 use super::store::{Known, Store, is_plain, now};
+use super::transaction::hash_file;
 
 /// What housekeeping found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -141,7 +142,16 @@ fn adopt_archived(store: &Store<'_>, known: &mut Known) -> Result<(), RepoError>
         .iter()
         .filter(|name| is_package(name) && !tracked.contains(*name))
     {
-        if is_regular(&archive.join(name)) && is_ours(store, name)? {
+        let path = archive.join(name);
+        if !is_regular(&path) || !is_ours(store, name)? {
+            continue;
+        }
+        let public = store.layout.public().join(name);
+        if is_regular(&public) && hash_file(&public)? == hash_file(&path)? {
+            // It came back with a rollback.
+            store.disk.remove(&signature_path(&path))?;
+            store.disk.remove(&path)?;
+        } else {
             let place = Archived {
                 path: name.clone(),
                 at: now(),

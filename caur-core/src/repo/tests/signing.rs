@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::fixture::{Farm, Keyring, Pkg, names, run, target};
-use crate::repo::{RepoError, Repository, SignError, Signing};
+use crate::repo::{Circumstances, RepoError, Repository, SignError, Signing};
 
 fn open_error(farm: &Farm) -> SignError {
     match Repository::open(farm.options()).err() {
@@ -72,7 +72,11 @@ fn a_locked_key_fails_the_publish_and_leaves_nothing() {
     let farm = Farm::signed(&keyring);
     let repository = farm.open();
     let error = repository
-        .publish(&target(), &[farm.upload(1, "a", &[Pkg::new("a", "1-1")])])
+        .publish(
+            &target(),
+            &[farm.upload(1, "a", &[Pkg::new("a", "1-1")])],
+            &Circumstances::default(),
+        )
         .unwrap_err();
     assert!(matches!(error, RepoError::Sign(SignError::Locked(_))), "{error}");
     assert!(farm.index().is_empty());
