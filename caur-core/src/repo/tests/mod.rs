@@ -2,8 +2,10 @@
 //! process ended at every step.
 
 mod by_hand;
+mod changes;
 mod crash;
 mod fixture;
+mod keeping;
 mod programs;
 mod publish;
 mod refusals;
