@@ -23,7 +23,7 @@ const ORDER: &str = "CAUR_TEST_DIE_AT_STEP";
 
 /// What is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Operation {
+pub enum Operation {
     /// One package replaces another, one is new, one gets a stray file out of the way.
     Publish,
     /// A package goes, its file to the archive.
@@ -58,10 +58,10 @@ fn expected(versions: &[(&str, &str)]) -> Versions {
 }
 
 impl Operation {
-    const ALL: [Self; 3] = [Self::Publish, Self::Remove, Self::Rollback];
+    pub const ALL: [Self; 3] = [Self::Publish, Self::Remove, Self::Rollback];
 
     /// A farm on which it can be done. The rollback's has what the removal leaves.
-    fn start(self, keyring: Option<&Keyring>) -> Farm {
+    pub fn start(self, keyring: Option<&Keyring>) -> Farm {
         let mut farm = keyring.map_or_else(Farm::new, Farm::signed);
         farm.sign_databases = keyring.is_some();
         let uploads = [
@@ -79,7 +79,7 @@ impl Operation {
         farm
     }
 
-    fn uploads(self, farm: &Farm) -> Vec<Upload> {
+    pub fn uploads(self, farm: &Farm) -> Vec<Upload> {
         match self {
             Self::Publish => vec![
                 farm.upload(2, "app", &[Pkg::new("app", "1-2")]),
@@ -93,7 +93,7 @@ impl Operation {
         }
     }
 
-    fn run(self, repository: &Repository, uploads: &[Upload]) -> Result<(), RepoError> {
+    pub fn run(self, repository: &Repository, uploads: &[Upload]) -> Result<(), RepoError> {
         let origin = Origin {
             request: Some(format!("{self:?}")),
             ..Origin::default()
@@ -172,7 +172,7 @@ fn count_steps(operation: Operation, start: &Farm) -> usize {
 }
 
 /// Whatever happened, the repository is whole and repeating the operation completes it.
-fn check_and_repeat(
+pub fn check_and_repeat(
     operation: Operation,
     farm: &Farm,
     keyring: Option<&Keyring>,

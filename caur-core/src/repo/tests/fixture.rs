@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use crate::model::{BuilderName, CommitId, JobId, Manifest, ManifestFile, Pkgbase, Target};
 use crate::repo::database::{DatabaseEntry, DatabaseError, Index, for_each_entry, read_index};
 use crate::repo::{
-    Circumstances, Keeping, Policy, ProtectedNames, Refusal, Repository, RepositoryOptions, Signing, Upload,
-    UploadOutcome,
+    Circumstances, Keeping, Policy, ProtectedNames, Refusal, RepoError, Repository, RepositoryOptions,
+    Signing, Upload, UploadOutcome,
 };
 
 /// Runs a program that must succeed.
@@ -228,7 +228,12 @@ impl Farm {
 
     /// A second farm in the same state.
     pub fn copy(&self) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        self.copy_to(&std::env::temp_dir())
+    }
+
+    /// The same, below `place`.
+    pub fn copy_to(&self, place: &Path) -> Self {
+        let folder = tempfile::tempdir_in(place).unwrap();
         run(Command::new("cp")
             .arg("-a")
             .arg(self.folder.path().join("."))
@@ -256,8 +261,12 @@ impl Farm {
         }
     }
 
+    pub fn try_open(&self) -> Result<Repository, RepoError> {
+        Repository::open(self.options())
+    }
+
     pub fn open(&self) -> Repository {
-        Repository::open(self.options()).unwrap()
+        self.try_open().unwrap()
     }
 
     /// The public folder of the target.
