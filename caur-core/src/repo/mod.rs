@@ -8,6 +8,7 @@
 //! Everything here blocks.
 
 mod archive;
+pub mod check;
 mod compression;
 pub mod database;
 mod disk;
