@@ -214,3 +214,46 @@ pub fn find_libraries(
     cache.tidy(known.collect::<Vec<_>>().into_iter());
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::database::Listed;
+    use crate::repo::entry::Desc;
+
+    /// A file can go, or become something else, after its name was looked at.
+    #[test]
+    fn what_cannot_be_read_is_a_finding_for_hashes_and_libraries() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("folder")).unwrap();
+        let entry = |file: &str| Entry {
+            name: file.to_owned(),
+            listed: Listed::new(file, &Desc::parse(&format!("%FILENAME%\n{file}\n"))),
+            signature: None,
+        };
+        let entries = [entry("folder"), entry("gone")];
+        let packages: Vec<_> = entries
+            .iter()
+            .map(|entry| Readable::new(entry, folder.path()))
+            .collect();
+        let expect = |findings: Vec<Finding>| {
+            let problems: Vec<_> = findings
+                .into_iter()
+                .map(|finding| match finding {
+                    Finding::FileUnreadable { file, problem } => format!("{file}: {problem}"),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            assert_eq!(problems.len(), 2);
+            assert_eq!(problems[0], "folder: it is not a regular file");
+            assert!(problems[1].starts_with("gone: No such file"), "{}", problems[1]);
+        };
+        let mut findings = Vec::new();
+        assert_eq!(check_hashes(&packages, 2, &mut findings), 0);
+        expect(findings);
+        let mut findings = Vec::new();
+        let found = find_libraries(&packages, None, 2, &mut findings).unwrap();
+        assert_eq!(found.read, 0);
+        expect(findings);
+    }
+}

@@ -108,7 +108,12 @@ impl Folder {
 
     /// Whether there is a signature beside `file`.
     pub fn has_signature(&self, file: &str) -> bool {
-        let kind = self.facts(&format!("{file}.sig")).map(|(kind, _)| kind);
+        self.has(&format!("{file}.sig"))
+    }
+
+    /// Whether there is a file of this name, or a link to one.
+    pub fn has(&self, file: &str) -> bool {
+        let kind = self.facts(file).map(|(kind, _)| kind);
         matches!(kind, Some(FileKind::Regular | FileKind::LinkToFile))
     }
 
@@ -127,7 +132,9 @@ impl Folder {
         let by_name: BTreeMap<&str, &Entry> = databases.entries.iter().map(|e| (&*e.name, e)).collect();
         for file in self.files.keys().filter(|&file| !retired.contains(file)) {
             if let Some(signed) = file.strip_suffix(".sig") {
-                if !self.files.contains_key(signed) && !retired.contains(signed) {
+                // That a listed file is missing was said before; its signature is of use when it comes back.
+                let known = by_file.contains_key(signed) || retired.contains(signed);
+                if !known && !self.files.contains_key(signed) {
                     findings.push(Finding::SignatureWithoutPackage { file: file.clone() });
                 }
             } else if databases.complete && !by_file.contains_key(file.as_str()) {

@@ -253,11 +253,14 @@ impl<'a> Check<'a> {
         readable
     }
 
-    /// The files with signatures.
+    /// The files with signatures that can be checked.
     fn signed(&self, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
         let mut signed = databases::signed(&self.layout);
         for entry in &self.databases.entries {
             let file = &entry.listed.file_name;
+            if !self.folder.has(file) {
+                continue;
+            }
             if self.folder.has_signature(file) {
                 signed.push(self.public.join(file));
             } else {

@@ -77,17 +77,15 @@ impl SonameReport {
                 libraries.entry(key).or_default().dependants.insert(&package.name);
             }
         }
-        let libraries = libraries
-            .into_iter()
-            .filter_map(|(key, (providers, dependants))| {
-                let dependants = own(dependants.difference(&providers));
-                (!dependants.is_empty() || public.contains(&key)).then(|| Library {
-                    name: key.0.to_owned(),
-                    bits: key.1,
-                    providers: own(users.providers.iter()),
-                    dependants,
-                })
-            });
+        let libraries = libraries.into_iter().filter_map(|(key, users)| {
+            let dependants = own(users.dependants.difference(&users.providers));
+            (!dependants.is_empty() || public.contains(&key)).then(|| Library {
+                name: key.0.to_owned(),
+                bits: key.1,
+                providers: own(users.providers.iter()),
+                dependants,
+            })
+        });
         Self {
             libraries: libraries.collect(),
             ..Self::default()
