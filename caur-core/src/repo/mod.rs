@@ -10,6 +10,7 @@
 mod adding;
 mod archive;
 mod by_hand;
+pub mod check;
 mod compression;
 pub mod database;
 mod disk;

@@ -10,7 +10,7 @@ use super::compression::{Compression, decompress};
 use super::pkginfo::{self, PkgInfo, PkgInfoError};
 
 /// What a package may unpack to, in bytes; a decompression bomb stops here.
-const UNPACKED_LIMIT: u64 = 64 << 30;
+pub const UNPACKED_LIMIT: u64 = 64 << 30;
 /// What the paths in a package may take together, in bytes. The largest real lists stay below 10 MiB.
 const PATHS_LIMIT: usize = 32 << 20;
 

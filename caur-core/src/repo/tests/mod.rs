@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod changes;
+mod check;
 mod crash;
 mod fixture;
 mod full_disk;
