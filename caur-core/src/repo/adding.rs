@@ -12,13 +12,27 @@ use super::transaction::{Change, Staged, hash_file};
 use super::verify::Verified;
 use super::{RepoError, entry};
 
+/// Which packages are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signatures {
+    /// Those that have no signature in their public place yet.
+    Make,
+    /// None: signatures are taken as they lie beside them.
+    Keep,
+}
+
 /// Signs `packages` and adds them to `change`, which lists them afterwards.
 ///
 /// A package whose very file is public already, such as one in its time of grace, stays there with its signature.
 ///
 /// # Errors
 /// When signing or the disk fails.
-pub fn add(store: &Store<'_>, packages: &[Verified], change: &mut Change<'_>) -> Result<(), RepoError> {
+pub fn add(
+    store: &Store<'_>,
+    packages: &[Verified],
+    signatures: Signatures,
+    change: &mut Change<'_>,
+) -> Result<(), RepoError> {
     let mut unsigned = Vec::new();
     let mut in_place = Vec::new();
     for package in packages {
@@ -30,7 +44,7 @@ pub fn add(store: &Store<'_>, packages: &[Verified], change: &mut Change<'_>) ->
         }
         in_place.push((same, signed));
     }
-    if store.options.signing != Signing::Off {
+    if store.options.signing != Signing::Off && signatures == Signatures::Make {
         store.options.signing.sign(&unsigned)?;
     }
     for (package, (same, signed)) in packages.iter().zip(in_place) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::adding::{self, is_same};
+use super::adding::{self, Signatures, is_same};
 use super::database::Listed;
 use super::history::{Entry, Kind};
 use super::intake::take_in_file;
@@ -98,7 +98,7 @@ pub fn add(
     }
     let mut change = Change::new(Kind::Add, origin, known.index.clone());
     change.used_transfers = packages.iter().map(|package| package.pkgname.clone()).collect();
-    adding::add(store, &packages, &mut change)?;
+    adding::add(store, &packages, Signatures::Make, &mut change)?;
     report.number = Some(commit(store, &mut known, change)?.number);
     Ok(report)
 }

@@ -207,20 +207,19 @@ pub fn read_index(path: &Path) -> Result<Index, DatabaseError> {
     Ok(index)
 }
 
-/// Writes to `out` what the database at `old` holds (nothing where there is no such file), without the packages
-/// `remove`, with the entries of `add`, which replace those of the same name. Of `add` only `members` are written.
+/// Writes to `out` what the database at `old` holds (nothing where there is no such file) of packages that `keep`
+/// says, with the entries of `add`, which replace those of the same name. Of `add` only `members` are written.
 ///
 /// # Errors
 /// When `old` cannot be relied on or `out` cannot be written.
 pub fn rewrite(
     old: &Path,
     add: &[DatabaseEntry],
-    remove: &BTreeSet<&str>,
+    keep: impl Fn(&str) -> bool,
     members: &[&str],
     out: impl Write,
 ) -> Result<(), DatabaseError> {
-    let mut left_out: BTreeSet<&str> = add.iter().map(DatabaseEntry::pkgname).collect();
-    left_out.extend(remove);
+    let replaced: BTreeSet<&str> = add.iter().map(DatabaseEntry::pkgname).collect();
     let mut add: Vec<&DatabaseEntry> = add.iter().collect();
     add.sort_unstable_by(|a, b| a.directory.cmp(&b.directory));
     let mut add = add.into_iter().peekable();
@@ -230,7 +229,7 @@ pub fn rewrite(
             while let Some(next) = add.next_if(|next| next.directory < entry.directory) {
                 writer.append(next, |name| members.contains(&name))?;
             }
-            if !left_out.contains(entry.pkgname()) {
+            if keep(entry.pkgname()) && !replaced.contains(entry.pkgname()) {
                 writer.append(&entry, |_| true)?;
             }
             Ok::<_, DatabaseError>(())
@@ -319,7 +318,7 @@ mod tests {
 
     fn write_over(old: &Path, add: &[DatabaseEntry], new: &Path) -> Result<(), DatabaseError> {
         let members = ["desc", "other"];
-        rewrite(old, add, &BTreeSet::new(), &members, File::create(new).unwrap())
+        rewrite(old, add, |_| true, &members, File::create(new).unwrap())
     }
 
     fn all(path: &Path) -> Vec<DatabaseEntry> {

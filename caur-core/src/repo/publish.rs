@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use super::adding;
+use super::adding::{self, Signatures};
 use super::database::{Index, Listed};
 use super::history::Kind;
 use super::intake::take_in;
@@ -91,7 +91,7 @@ pub fn publish(
         store.disk.remove_folder(&store.layout.staging())?;
         return Ok(outcomes);
     }
-    adding::add(store, &accepted, &mut change)?;
+    adding::add(store, &accepted, Signatures::Make, &mut change)?;
     commit(store, &mut known, change)?;
     Ok(outcomes)
 }

@@ -5,10 +5,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::by_hand::{AddOptions, AddReport, add};
+use super::check::{CheckReport, CheckRequest, Finding, check};
 use super::database::{Index, read_index};
 use super::disk::Disk;
 use super::history::{self, Difference, Origin, Record};
 use super::layout::{DatabaseKind, Layout, architectures, repositories};
+use super::mend::{MendReport, mend};
 use super::publish::{Circumstances, publish, published};
 use super::recovery::{Recovered, recover, recover_reported};
 use super::remove::{ChangeOptions, Removal, Selection, remove};
@@ -199,6 +201,39 @@ impl Repository {
     pub fn tidy(&self, target: &Target) -> Result<TidyReport, RepoError> {
         let store = self.open_existing(target)?;
         tidy(&store)
+    }
+
+    /// Checks a target; see [`check`](super::check::check). Signatures are checked with the gpg home that signs, files
+    /// in their time of grace are known, and what was read of libraries is remembered.
+    ///
+    /// # Errors
+    /// When there is no such target, another repository's database cannot be read, or gpg cannot be run.
+    pub fn check(&self, target: &Target, request: &CheckRequest) -> Result<CheckReport, RepoError> {
+        let store = self.open_existing(target)?;
+        let known = store.begin()?;
+        let request = CheckRequest {
+            signatures: self.options.signing.clone(),
+            soname_cache: Some(store.layout.private().join("sonames.jsonl")),
+            retired: known.state.in_grace().into_iter().map(str::to_owned).collect(),
+            ..request.clone()
+        };
+        // It takes a while, and whoever publishes does not wait for it.
+        drop(store);
+        check(&self.options.root, target, &request)
+    }
+
+    /// Mends of `findings` what can be mended without a doubt. Nothing is signed, and no package is given up.
+    ///
+    /// # Errors
+    /// When there is no such target, or disk or database fail.
+    pub fn mend(
+        &self,
+        target: &Target,
+        findings: &[Finding],
+        origin: &Origin,
+    ) -> Result<MendReport, RepoError> {
+        let store = self.open_existing(target)?;
+        clean_after(&store, mend(&store, findings, origin))
     }
 
     /// Every package that the database of `target` lists; none where there is no such target.

@@ -105,7 +105,7 @@ fn prepare(
     change: &Change<'_>,
 ) -> Result<(Intent, Record, super::state::State), RepoError> {
     let Store { disk, layout, .. } = store;
-    prepare_databases(store, &known.index, change)?;
+    prepare_databases(store, change)?;
     let mut intent = Intent::new(hash_file(&layout.staged_database(DatabaseKind::Packages))?);
     let mut next = known.state.clone();
     next.number += 1;
@@ -168,13 +168,8 @@ fn signs_databases(store: &Store<'_>) -> bool {
     store.options.sign_databases && store.options.signing != Signing::Off
 }
 
-fn prepare_databases(store: &Store<'_>, old: &Index, change: &Change<'_>) -> Result<(), RepoError> {
+fn prepare_databases(store: &Store<'_>, change: &Change<'_>) -> Result<(), RepoError> {
     let Store { disk, layout, .. } = store;
-    let removed: BTreeSet<&str> = old
-        .keys()
-        .filter(|name| !change.index.contains_key(*name))
-        .map(String::as_str)
-        .collect();
     let write = |kind: DatabaseKind| {
         let path = layout.staged_database(kind);
         if let Some(number) = change.restore {
@@ -186,7 +181,8 @@ fn prepare_databases(store: &Store<'_>, old: &Index, change: &Change<'_>) -> Res
             DatabaseKind::Files => &["desc", "files"],
         };
         let out = disk.create(&path)?;
-        rewrite(&layout.database(kind), &change.entries, &removed, members, out).map_err(|source| {
+        let keep = |name: &str| change.index.contains_key(name);
+        rewrite(&layout.database(kind), &change.entries, keep, members, out).map_err(|source| {
             RepoError::WriteDatabase {
                 path: path.clone(),
                 source,
@@ -245,7 +241,11 @@ pub fn carry_out(store: &Store<'_>, intent: &Intent, index: Option<&Index>) -> R
     disk.remove_folder(&staging)
 }
 
-fn link_databases(store: &Store<'_>, signed: bool) -> Result<(), RepoError> {
+/// Makes the links that clients ask for lead where they should.
+///
+/// # Errors
+/// When the disk fails.
+pub fn link_databases(store: &Store<'_>, signed: bool) -> Result<(), RepoError> {
     let Store { disk, layout, .. } = store;
     let staging = layout.staging();
     for kind in DatabaseKind::ALL {

@@ -22,7 +22,7 @@ pub fn one_package() -> Vec<Measured> {
     let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
     databases(&ours.join("farm/x86_64"), PACKAGES, 1 << 20);
     databases(&theirs, PACKAGES, 1 << 20);
-    let packages: Vec<PathBuf> = (0..ROUNDS + 1)
+    let packages: Vec<PathBuf> = (0..=ROUNDS)
         .map(|round| package(folder.path(), "added", &format!("{round}-1")))
         .collect();
     // The first finds a repository of another program, which it notes in the history.
@@ -31,8 +31,7 @@ pub fn one_package() -> Vec<Measured> {
 
     let (mut command, mut library, mut pacman, mut floor) = (vec![], vec![], vec![], vec![]);
     let (repository, target) = open(&ours);
-    for round in 1..=ROUNDS {
-        let file = &packages[round];
+    for (round, file) in packages.iter().enumerate().skip(1) {
         command.push(timed(&mut repo_add(&ours, std::slice::from_ref(file))));
         // The same once more, with another version.
         let again = package(folder.path(), "again", &format!("{round}-1"));
@@ -67,7 +66,7 @@ pub fn one_package() -> Vec<Measured> {
             ratio(command, pacman),
             "×",
             Some(1.0 / 50.0),
-            format!("the same the other way round"),
+            "the same the other way round".to_owned(),
         ),
         Measured::new(
             "ours over zstd -dc | zstd -c of both databases",

@@ -8,6 +8,7 @@ mod crash;
 mod fixture;
 mod full_disk;
 mod keeping;
+mod mend;
 mod programs;
 mod publish;
 mod readers;
