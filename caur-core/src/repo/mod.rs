@@ -26,6 +26,7 @@ mod repository;
 mod sign;
 mod transaction;
 mod upload;
+mod ustar;
 mod vercmp;
 mod verify;
 
