@@ -24,6 +24,7 @@ mod recovery;
 mod refusal;
 mod repository;
 mod sign;
+mod signing_key;
 mod transaction;
 mod upload;
 mod ustar;
