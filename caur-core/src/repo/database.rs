@@ -153,7 +153,8 @@ pub fn for_each_entry<E: From<DatabaseError>>(
     for_each_member(unpacked, UNPACKED_LIMIT, |member| {
         let odd =
             || Stop::Own(DatabaseError::OddMember(String::from_utf8_lossy(&member.path).into_owned()).into());
-        let path = str::from_utf8(&member.path).map_err(|_| odd())?;
+        let path = member.path.strip_prefix(b"./").unwrap_or(&member.path);
+        let path = str::from_utf8(path).map_err(|_| odd())?;
         let (directory, file) = match path.split_once('/') {
             Some(parts) => parts,
             None if !member.is_file => (path, ""),

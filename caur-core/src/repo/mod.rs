@@ -34,11 +34,13 @@ mod repository;
 mod retired;
 mod rollback;
 mod sign;
+mod signing_key;
 mod state;
 mod store;
 mod tidy;
 mod transaction;
 mod upload;
+mod ustar;
 mod vercmp;
 mod verify;
 

@@ -23,7 +23,7 @@ pub enum Refusal {
     Empty,
     /// A name in the manifest that could not have come from makepkg.
     #[error(
-        "{0:?} is no name for a package file: expected letters, digits and any of @ . _ + - : ~, no leading - or ., at most 251 bytes"
+        "{0:?} is no name for a package file: expected letters, digits and any of @ . _ + - : ~ ^ =, no leading - or ., at most 251 bytes"
     )]
     BadFileName(String),
     /// A signature was uploaded.

@@ -39,7 +39,7 @@ fn what_is_safe_is_mended_and_nothing_else() {
         .gpg()
         .arg("--output")
         .arg(signature("c"))
-        .args(["--digest-algo", "SHA256", "--detach-sign"])
+        .args(["--set-notation", "n@example.org=x", "--detach-sign"])
         .arg(file("c")));
     // This one cannot be mended: its content is another one.
     fs::write(file("d"), Pkg::new("d", "1-1").file("usr/x", "x").bytes()).unwrap();
