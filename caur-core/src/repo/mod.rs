@@ -19,6 +19,7 @@ mod layout;
 mod lists;
 mod options;
 pub mod package;
+pub mod pages;
 pub mod pkginfo;
 mod recovery;
 mod refusal;
