@@ -202,7 +202,7 @@ impl fmt::Display for Size {
             None => write!(f, "{} B", self.0),
             Some(unit) => {
                 // Tenths, rounded down: what says 1.0 MiB has a mebibyte.
-                let tenths = u128::from(self.0) * 10 >> (10 * unit);
+                let tenths = (u128::from(self.0) * 10) >> (10 * unit);
                 write!(f, "{}.{} {}", tenths / 10, tenths % 10, units[unit - 1])
             }
         }

@@ -5,6 +5,7 @@ mod ambiguous;
 mod archives;
 mod by_hand;
 mod crash;
+mod entries;
 mod fixture;
 mod hostile;
 mod policy;
