@@ -7,6 +7,7 @@ mod by_hand;
 mod crash;
 mod entries;
 mod fixture;
+mod fuzz;
 mod hostile;
 mod policy;
 mod programs;
