@@ -194,3 +194,36 @@ fn descriptions_of_other_times_and_tools() {
         Pkg::new("plain", "1-1").write(folder.path()),
     ]);
 }
+
+/// makepkg's own way and what other tools around pacman use: the strictness is for none of them.
+#[test]
+fn archives_of_every_usual_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = folder.path().join("content");
+    fs::create_dir_all(content.join("usr/share")).unwrap();
+    fs::write(content.join(".BUILDINFO"), "format = 2\n").unwrap();
+    fs::write(content.join(".PKGINFO"), Pkg::new("app", "1-1").pkginfo()).unwrap();
+    fs::write(content.join("usr/share").join("ü".repeat(100)), "x").unwrap();
+    fs::write(content.join("usr/share/one"), "x").unwrap();
+    fs::hard_link(content.join("usr/share/one"), content.join("usr/share/two")).unwrap();
+    let path = folder.path().join("app-1-1-x86_64.pkg.tar");
+    for writer in [
+        &["bsdtar"][..],
+        &["bsdtar", "--format=pax"],
+        &["bsdtar", "--format=ustar", "--exclude=ü*"],
+        &["bsdtar", "--format=gnutar"],
+        &["tar", "--format=posix"],
+        &["tar", "--format=gnu"],
+        &["tar", "--format=ustar", "--exclude=ü*"],
+    ] {
+        run(Command::new(writer[0])
+            .args(&writer[1..])
+            .arg("-cf")
+            .arg(&path)
+            .arg("-C")
+            .arg(&content)
+            .args([".BUILDINFO", ".PKGINFO", "usr"]));
+        println!("{writer:?}");
+        same_as_repo_add(std::slice::from_ref(&path));
+    }
+}

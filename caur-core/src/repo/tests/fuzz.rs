@@ -173,6 +173,39 @@ fn what_is_accepted_means_the_same_to_pacman_and_bsdtar() {
     assert!(accepted > 30);
 }
 
+#[test]
+fn descriptions_that_are_accepted_mean_the_same_to_pacman_and_bsdtar() {
+    let accepted = AtomicUsize::new(0);
+    let config = Config {
+        cases: 400,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let field = "( |\t)?(pkgname|pkgver|pkgbase|arch|depend|#)( |  |\t)?=( |  )?[ab]( |=)?[0-9]-1( |\r|\t)?";
+    let lines = prop::collection::vec(
+        prop_oneof![3 => "(depend|license|xdata) ?= ?[ab= ]{0,4}", 1 => field],
+        0..3,
+    );
+    let outcome = TestRunner::new(config).run(&(lines, 0..3_usize), |(lines, left_out)| {
+        let mut text = lines.join("\n");
+        for (number, line) in ["pkgname = app", "pkgver = 1-1", "arch = any"].iter().enumerate() {
+            if lines.len() > 1 || number != left_out {
+                text = format!("{text}\n{line}\n");
+            }
+        }
+        let tar = [Raw::new(b'0', b".PKGINFO", text.as_bytes()).bytes(), END.to_vec()].concat();
+        if let Ok(package) = read_package(tar.as_slice(), io::sink()).unwrap().package {
+            accepted.fetch_add(1, Ordering::Relaxed);
+            others_agree(&tar, &package);
+        }
+        Ok(())
+    });
+    let accepted = accepted.into_inner();
+    println!("{accepted} descriptions were accepted");
+    outcome.unwrap();
+    assert!(accepted > 20);
+}
+
 /// Several frames or streams one after another are one to all readers, whatever lies at the seams.
 #[test]
 fn packages_in_several_frames_mean_the_same_to_pacman_and_bsdtar() {
@@ -223,7 +256,10 @@ proptest! {
         }
         tar.extend(END);
         let _ = for_each_entry(pack(&tar).as_slice(), |entry| entry.desc().map(drop));
-        let _ = for_each_entry(tar.as_slice(), |entry| Ok::<_, DatabaseError>(drop(entry)));
+        let _ = for_each_entry(tar.as_slice(), |entry| {
+            drop(entry);
+            Ok::<_, DatabaseError>(())
+        });
     }
 }
 
