@@ -25,6 +25,7 @@ mod lock;
 mod mend;
 mod options;
 pub mod package;
+pub mod pages;
 pub mod pkginfo;
 mod publish;
 mod recovery;

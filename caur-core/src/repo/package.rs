@@ -12,10 +12,10 @@ use super::ustar::{ArchiveError, BLOCK};
 
 /// What a package may unpack to, in bytes, however large it is itself.
 pub const UNPACKED_LIMIT: u64 = 64 << 30;
-/// What the paths in a package may take together, in bytes. The largest real lists stay below 10 MiB.
-const PATHS_LIMIT: usize = 32 << 20;
+/// What the list of a package's files may take, in bytes. The largest real ones stay below 30 MiB.
+const PATHS_LIMIT: usize = 64 << 20;
 /// What a path takes in memory beside its text, in bytes.
-const PATH_OVERHEAD: usize = 32;
+const PATH_OVERHEAD: usize = 64;
 
 /// A file that is not a package that can be relied on.
 #[derive(Debug, thiserror::Error)]

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::fixture::{Farm, Keyring, Pkg, add, entries, manifest_file, run, target, upload_of};
-use crate::repo::{Circumstances, UploadOutcome};
+use super::fixture::{Farm, Keyring, Pkg, add, entries, manifest_file, names, run, target, upload_of};
+use crate::repo::{Circumstances, UploadOutcome, vercmp};
 
 /// Every field that repo-add knows, with what is hard about the values.
 fn full() -> Pkg {
@@ -25,11 +25,27 @@ fn full() -> Pkg {
         .file("usr/share-more", "sorts before the folder's files")
 }
 
-fn repo_add(database: &Path, packages: &[PathBuf]) {
+pub fn repo_add(database: &Path, packages: &[PathBuf]) {
     run(Command::new("repo-add").arg(database).args(packages));
 }
 
-fn same_entries(ours: &Path, theirs: &Path) {
+/// Since pacman 6.1 repo-add writes neither MD5 sums nor, unless told to, signatures. pacman 6.0 needs them, so ours stay.
+fn in_the_installed_format(text: &str) -> String {
+    let version = run(Command::new("repo-add").arg("--version"));
+    let version = version
+        .lines()
+        .next()
+        .and_then(|line| line.rsplit(' ').next())
+        .unwrap();
+    if vercmp(version, "6.1").is_lt() {
+        return text.to_owned();
+    }
+    let is_kept = |section: &&str| !section.starts_with("%MD5SUM%") && !section.starts_with("%PGPSIG%");
+    let sections: Vec<&str> = text.split("\n\n").filter(is_kept).collect();
+    sections.join("\n\n")
+}
+
+pub fn same_entries(ours: &Path, theirs: &Path) {
     for kind in ["db", "files"] {
         let of = |folder: &Path| {
             let mut entries = entries(&folder.join(format!("farm.{kind}.tar.zst")));
@@ -38,7 +54,12 @@ fn same_entries(ours: &Path, theirs: &Path) {
                 .into_iter()
                 .map(|mut entry| {
                     entry.members.sort();
-                    let text = |(name, content)| (name, String::from_utf8(content).unwrap());
+                    let text = |(name, content)| {
+                        (
+                            name,
+                            in_the_installed_format(&String::from_utf8(content).unwrap()),
+                        )
+                    };
                     (
                         entry.directory,
                         entry.members.into_iter().map(text).collect::<Vec<_>>(),
@@ -204,12 +225,8 @@ impl Pacman {
     }
 }
 
-/// A package made by makepkg itself, compressed with zstd.
-fn made_by_makepkg(folder: &Path) -> PathBuf {
-    let pkgbuild = "pkgname=hello\npkgver=1.0\npkgrel=1\npkgdesc='Says  \"hello\"'\narch=(any)\nurl='https://example.org/?a=b'\n\
-                    license=(MIT)\ndepends=('none-such>=1')\nprovides=(greeting=1)\noptdepends=('x: for y')\nbackup=(etc/hello)\n\
-                    package() { install -Dm755 /dev/stdin \"$pkgdir/usr/bin/hello\" <<< '#!/bin/sh\necho hello'; \
-                    install -Dm644 /dev/null \"$pkgdir/etc/hello\"; }\n";
+/// Runs makepkg on a PKGBUILD in `folder`, as somebody who is not root; the names of the packages, sorted.
+pub fn makepkg(folder: &Path, pkgbuild: &str, extension: &str) -> Vec<String> {
     fs::write(folder.join("PKGBUILD"), pkgbuild).unwrap();
     run(Command::new("chmod").arg("777").arg(folder));
     let mut command = if rustix::process::getuid().is_root() {
@@ -220,14 +237,26 @@ fn made_by_makepkg(folder: &Path) -> PathBuf {
         Command::new("makepkg")
     };
     command
-        .args(["--nodeps", "--skippgpcheck"])
+        .args(["--nodeps", "--skippgpcheck", "--force"])
         .current_dir(folder)
         .env("HOME", folder)
-        .env("PKGEXT", ".pkg.tar.zst");
+        .env("PKGEXT", extension);
     run(command
         .env("PKGDEST", folder)
         .env("PACKAGER", "Farm <farm@example.org>"));
-    folder.join("hello-1.0-1-any.pkg.tar.zst")
+    let is_package = |name: &String| name.ends_with(extension);
+    names(folder).into_iter().filter(is_package).collect()
+}
+
+/// A package made by makepkg itself, compressed with zstd.
+fn made_by_makepkg(folder: &Path) -> PathBuf {
+    let pkgbuild = "pkgname=hello\npkgver=1.0\npkgrel=1\npkgdesc='Says  \"hello\"'\narch=(any)\nurl='https://example.org/?a=b'\n\
+                    license=(MIT)\ndepends=('none-such>=1')\nprovides=(greeting=1)\noptdepends=('x: for y')\nbackup=(etc/hello)\n\
+                    package() { install -Dm755 /dev/stdin \"$pkgdir/usr/bin/hello\" <<< '#!/bin/sh\necho hello'; \
+                    install -Dm644 /dev/null \"$pkgdir/etc/hello\"; }\n";
+    let packages = makepkg(folder, pkgbuild, ".pkg.tar.zst");
+    assert_eq!(packages, ["hello-1.0-1-any.pkg.tar.zst"]);
+    folder.join(&packages[0])
 }
 
 #[test]
