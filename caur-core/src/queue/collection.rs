@@ -36,10 +36,10 @@ impl Queue {
         self.pipeline("publish a collection", &pipeline).await
     }
 
-    /// The pkgbases that `sources` hold together; none where one of them, or all, are not known.
+    /// The pkgbases that `sources` hold together; none where those of one are not known, or cannot be read.
     ///
     /// # Errors
-    /// [`QueueError`] when Redis is out of reach or holds something unreadable.
+    /// [`QueueError::Link`].
     pub async fn collection(&self, sources: &[SourceRepo]) -> Result<Option<BTreeSet<Pkgbase>>, QueueError> {
         if sources.is_empty() {
             return Ok(None);
@@ -56,7 +56,10 @@ impl Queue {
                 return Ok(None);
             };
             for name in text.split_whitespace() {
-                let name = Pkgbase::new(name).map_err(|error| QueueError::corrupt("a collection", error))?;
+                // What is left out would seem to be gone.
+                let Ok(name) = Pkgbase::new(name) else {
+                    return Ok(None);
+                };
                 pkgbases.insert(name);
             }
         }
@@ -67,7 +70,7 @@ impl Queue {
     /// and what these provide are not told apart.
     ///
     /// # Errors
-    /// As [`Queue::collection`].
+    /// [`QueueError`] when Redis is out of reach or holds something unreadable.
     pub async fn names_on_their_way(&self, target: &Target) -> Result<BTreeMap<Pkgname, String>, QueueError> {
         let jobs = self.jobs(JobFilter::default()).await?;
         let mut names = BTreeMap::new();

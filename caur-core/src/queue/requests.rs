@@ -70,11 +70,11 @@ pub enum RepoAction {
         /// Its number.
         to: u64,
     },
-    /// Gives a pkgname to another pkgbase.
+    /// Lets another pkgbase publish a pkgname.
     Transfer {
         /// The pkgname.
         pkgname: String,
-        /// Who may publish it from now on; none: whoever is first.
+        /// Who may publish it next; none takes such a permission back.
         to: Option<Pkgbase>,
     },
     /// Looks for what is wrong.
@@ -86,8 +86,16 @@ pub enum RepoAction {
         /// Whether libraries are looked at.
         sonames: bool,
     },
+    /// Says which packages need which libraries.
+    Sonames {
+        /// Which library; none: all of them.
+        library: Option<String>,
+    },
     /// Lists what was done.
-    History,
+    History {
+        /// How many of the newest changes.
+        limit: usize,
+    },
     /// Says how two states differ.
     Difference {
         /// The number of the first.
@@ -124,9 +132,10 @@ impl RepoRequest {
             RepoAction::Transfer { .. } => "repo-transfer",
             RepoAction::Check { fix: true, .. } => "repo-check",
             RepoAction::Tidy => "repo-tidy",
-            RepoAction::Check { fix: false, .. } | RepoAction::History | RepoAction::Difference { .. } => {
-                return None;
-            }
+            RepoAction::Check { fix: false, .. }
+            | RepoAction::Sonames { .. }
+            | RepoAction::History { .. }
+            | RepoAction::Difference { .. } => return None,
         };
         (!self.dry_run).then_some(name)
     }
@@ -151,9 +160,13 @@ impl fmt::Display for RepoAction {
                 pkgname,
                 to: Some(pkgbase),
             } => write!(f, "give {pkgname} to {pkgbase}"),
-            Self::Transfer { pkgname, to: None } => write!(f, "give {pkgname} up"),
+            Self::Transfer { pkgname, to: None } => write!(f, "leave {pkgname} where it is"),
             Self::Check { fix, .. } => f.write_str(if *fix { "check and mend" } else { "check" }),
-            Self::History => f.write_str("history"),
+            Self::Sonames {
+                library: Some(library),
+            } => write!(f, "say who needs {library}"),
+            Self::Sonames { library: None } => f.write_str("say who needs which library"),
+            Self::History { .. } => f.write_str("tell the history"),
             Self::Difference { from, to: Some(to) } => write!(f, "compare {from} with {to}"),
             Self::Difference { from, to: None } => write!(f, "compare {from} with now"),
             Self::Tidy => f.write_str("tidy"),

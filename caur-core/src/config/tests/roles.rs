@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Fixture;
 use crate::config::Unwanted;
+use crate::model::Pkgname;
 
 const REPOS: &str = r#"{"chaotic-aur":{"url":"https://git.example.org/p"}}"#;
 
@@ -90,7 +91,7 @@ fn rules_of_repositories_are_checked_together() {
     let allowed: Vec<(&str, Option<&str>)> = rules
         .allowed_pkgnames
         .iter()
-        .map(|(pkgbase, pkgname)| (pkgbase.as_str(), pkgname.as_ref().map(|name| name.as_str())))
+        .map(|(pkgbase, pkgname)| (pkgbase.as_str(), pkgname.as_ref().map(Pkgname::as_str)))
         .collect();
     assert_eq!(allowed, [("linux", Some("linux-headers")), ("toolchain", None)]);
     assert_eq!(rules.refuse, [Unwanted::Debug, Unwanted::Groups]);
