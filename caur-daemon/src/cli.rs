@@ -1,8 +1,11 @@
-//! The command line.
+//! The command line. What `repo` takes stands in `cli/repo.rs`.
+
+mod repo;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+pub use repo::{AutoRepoRemoveArgs, ChangeArgs, RepoArgs, RepoCommand, RepoPlace};
 
 /// Builds packages for pacman repositories on many machines and publishes them.
 #[derive(Debug, Parser)]
@@ -23,7 +26,13 @@ pub struct Shared {
     #[arg(long, global = true, default_value = "x86_64", value_name = "ARCH")]
     pub arch: String,
     /// Repository that packages are published to
-    #[arg(long, global = true, default_value = "chaotic-aur", value_name = "TARGET")]
+    #[arg(
+        long,
+        global = true,
+        visible_alias = "target",
+        default_value = "chaotic-aur",
+        value_name = "TARGET"
+    )]
     pub target_repo: String,
     /// Git repository that the package folders come from
     #[arg(long, global = true, default_value = "chaotic-aur", value_name = "SOURCE")]
@@ -73,6 +82,10 @@ pub enum Command {
     /// Look at the queue as a whole, and stop and start it
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Look at published repositories, and change them
+    Repo(RepoArgs),
+    /// Remove from a repository all packages but those of the named pkgbases
+    AutoRepoRemove(AutoRepoRemoveArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -279,4 +292,16 @@ pub enum ConfigCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

@@ -1,13 +1,20 @@
 //! Keeps the landing zone free of what nobody will publish any more: uploads that broke off, and those whose removal
 //! was cut short by a crash.
+//!
+//! The queue decides what still belongs to somebody. Age alone never does: the upload of a live job may wait for as long
+//! as it has to.
 
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use caur_core::model::{Job, JobId};
 use caur_core::queue::{Queue, QueueError};
 
-/// Removes the uploads of attempts that are over. What belongs to no known job is left alone, as nobody can tell why
-/// it is there.
+/// How long the upload of a job that the queue does not know is left alone: a queue may be restored from a backup.
+const UNKNOWN_FOR: Duration = Duration::from_hours(24);
+
+/// Removes the uploads of attempts that are over, and of jobs that nobody knows if nothing was written to them for a
+/// day. What is no upload is left alone.
 ///
 /// # Errors
 /// When Redis is out of reach.
@@ -16,11 +23,14 @@ pub async fn tidy(queue: &Queue, landing_zone: &Path) -> Result<(), QueueError> 
         let Some((id, attempt)) = parse(&name) else {
             continue;
         };
-        if !queue.job(id).await?.is_some_and(|job| is_over(&job, attempt)) {
-            continue;
-        }
-        tracing::info!(job = %id, attempt, "removing the upload {name}, whose attempt is over");
-        remove_folder(&landing_zone.join(&name)).await;
+        let path = landing_zone.join(&name);
+        let why = match queue.job(id).await? {
+            Some(job) if is_over(&job, attempt) => "whose attempt is over",
+            None if is_abandoned(&path).await => "whose job nobody knows",
+            Some(_) | None => continue,
+        };
+        tracing::info!(job = %id, attempt, "removing the upload {name}, {why}");
+        remove_folder(&path).await;
     }
     Ok(())
 }
@@ -63,6 +73,24 @@ fn parse(name: &str) -> Option<(JobId, u32)> {
 /// Whether nobody writes or publishes this attempt's upload any more.
 fn is_over(job: &Job, attempt: u32) -> bool {
     attempt < job.attempt || job.state.is_final() || job.state.is_queued()
+}
+
+/// Whether nothing was written to this upload for long. What cannot be looked at is not.
+async fn is_abandoned(upload: &Path) -> bool {
+    let newest = async {
+        let written = |metadata: std::fs::Metadata| metadata.modified();
+        let mut newest = written(tokio::fs::metadata(upload).await?)?;
+        let mut folder = tokio::fs::read_dir(upload).await?;
+        while let Some(entry) = folder.next_entry().await? {
+            newest = newest.max(written(entry.metadata().await?)?);
+        }
+        std::io::Result::Ok(newest)
+    };
+    newest.await.is_ok_and(|newest| {
+        SystemTime::now()
+            .duration_since(newest)
+            .is_ok_and(|age| age > UNKNOWN_FOR)
+    })
 }
 
 #[cfg(test)]

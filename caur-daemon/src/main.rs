@@ -9,12 +9,17 @@ mod causes;
 mod cli;
 mod config_check;
 mod delivery;
+mod housekeeping;
 mod job;
 mod landing_zone;
 mod outage;
+mod package_index;
 mod publisher;
 mod queue;
 mod redis_child;
+mod repo;
+mod repo_requests;
+mod repository_options;
 mod roles;
 #[cfg(test)]
 mod samples;
@@ -86,6 +91,8 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Job(command) => return job::run(command, &open(&loaded.config).await?).await,
         Command::Builders(command) => builders::run(command, &open(&loaded.config).await?).await?,
         Command::Queue(command) => return queue::run(command, &open(&loaded.config).await?).await,
+        Command::Repo(args) => return repo::run(&cli.shared, args, &loaded.config).await,
+        Command::AutoRepoRemove(args) => return repo::auto_remove(&cli.shared, args, &loaded.config).await,
         Command::Audit => queue::audit(&open(&loaded.config).await?).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use caur_core::log::LogWriter;
-use caur_core::model::{LeaseToken, Manifest, Target};
+use caur_core::model::{LeaseToken, Manifest, SourceRepo, Target};
 use caur_core::queue::{PublishOutcome, Queue, QueueError, Waiter};
 use caur_core::repo::{Circumstances, Origin, RepoError, Repository, Upload, UploadOutcome};
 use color_eyre::eyre::{Result, WrapErr};
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::causes::chain;
 use crate::landing_zone;
 use crate::outage::wait_for_redis;
+use crate::package_index::PackageIndex;
 
 /// How long a publisher waits for news before it looks by itself.
 const IDLE: Duration = Duration::from_secs(20);
@@ -32,6 +33,10 @@ pub struct Publisher {
     pub queue: Queue,
     /// The repositories.
     pub repository: Arc<Repository>,
+    /// Where it is told what they list.
+    pub index: Arc<PackageIndex>,
+    /// The repositories of package folders that make up the collection.
+    pub sources: Vec<SourceRepo>,
     /// Where uploads lie.
     pub landing_zone: PathBuf,
     /// Its name in messages.
@@ -92,15 +97,9 @@ impl Publisher {
             tokio::task::spawn_blocking(move || repository.ensure_target(&owned))
                 .await?
                 .wrap_err_with(|| format!("cannot prepare the repository {target}"))?;
-            self.publish_index(target).await?;
+            self.index.publish(target).await?;
         }
         Ok(())
-    }
-
-    async fn publish_index(&self, target: &Target) -> Result<()> {
-        let (repository, owned) = (self.repository.clone(), target.clone());
-        let packages = tokio::task::spawn_blocking(move || repository.packages(&owned)).await??;
-        Ok(self.queue.publish_index(target, &packages).await?)
     }
 
     /// Works until `shutdown`. A transaction that has begun is brought to its end.
@@ -237,6 +236,7 @@ impl Publisher {
                 who: self.name.clone(),
                 ..Origin::default()
             },
+            collection: self.queue.collection(&self.sources).await?,
             ..Circumstances::default()
         };
         let publish = move || repository.publish(&owned, &uploads, &circumstances);
@@ -245,7 +245,7 @@ impl Publisher {
             Err(error) => return Ok(Err(error)),
         };
         // Dependants are released by what follows, and their builds must find these packages in the index.
-        self.publish_index(target).await?;
+        self.index.publish(target).await?;
         for (claim, (_, outcome)) in claims.iter().zip(&report.outcomes) {
             self.tell(claim, target, outcome).await?;
         }

@@ -1,7 +1,6 @@
 //! Puts roles together from the configuration: `builder`, `database`, and both with a private Redis, `standalone`.
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +10,18 @@ use caur_core::connect::redis_link;
 use caur_core::log::LogLimits;
 use caur_core::model::Target;
 use caur_core::queue::{Queue, QueueRules, new_instance};
-use caur_core::repo::{ProtectedNames, Repository, RepositoryOptions, Signing};
+use caur_core::repo::Repository;
 use color_eyre::eyre::{Result, WrapErr};
 
 use crate::builder::BuilderRole;
 use crate::delivery::Delivery;
+use crate::housekeeping::keep_house;
+use crate::package_index::PackageIndex;
 use crate::publisher::Publisher;
 use crate::redis_child::RedisChild;
+use crate::repo::site::Site;
+use crate::repo_requests::RequestServer;
+use crate::repository_options::repository_options;
 use crate::supervisor::Supervisor;
 use crate::sweeper::sweep;
 
@@ -133,28 +137,24 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
     let role = config.require_database()?;
     let name = format!("{}:{}", host_name(), std::process::id());
     let lease = Duration::from_secs(config.queue.lease);
-    let mut protected_names = ProtectedNames::default();
-    for name in role.protected_pkgnames {
-        protected_names.protect(name);
-    }
-    let options = RepositoryOptions {
-        signing: match role.signing {
-            None => Signing::Off,
-            Some(signing) => Signing::Gpg {
-                home: gpg_home(signing.home.as_deref()),
-                key: signing.key,
-            },
-        },
-        protected_names,
-        ..RepositoryOptions::new(role.repo_dir.clone())
-    };
-    let repository = tokio::task::spawn_blocking(move || Repository::open(options)).await??;
+    let (kept, root) = (role.repository, role.repo_dir);
+    let upstream = kept.upstream_databases.clone();
+    let open = move || -> Result<_> { Ok(Repository::open(repository_options(root, &kept)?)?) };
+    let repository = tokio::task::spawn_blocking(open).await??;
     for recovered in repository.recovered() {
         tracing::warn!("finished what an earlier process left: {recovered:?}");
     }
+    let repository = Arc::new(repository);
+    let index = Arc::new(PackageIndex::new(queue.clone(), repository.clone()));
+    let site = Arc::new(Site {
+        repository: repository.clone(),
+        upstream,
+    });
     let publisher = Publisher {
         queue: queue.clone(),
-        repository: Arc::new(repository),
+        repository,
+        index: index.clone(),
+        sources: role.farm.sources.keys().cloned().collect(),
         landing_zone: role.landing_zone,
         name: name.clone(),
         lease,
@@ -180,7 +180,19 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
         );
     }
     tracing::info!("database is ready, {} targets", targets.len());
+    let requests = RequestServer {
+        queue: queue.clone(),
+        site: site.clone(),
+        index: index.clone(),
+        name: name.clone(),
+        lease,
+    };
     supervisor.spawn("publisher", publisher.run(supervisor.shutdown()));
+    supervisor.spawn("requests", requests.run(supervisor.shutdown()));
+    supervisor.spawn(
+        "housekeeping",
+        keep_house(site, index, targets, supervisor.shutdown()),
+    );
     supervisor.spawn("sweeper", sweep(queue, name, lease, supervisor.shutdown()));
     Ok(())
 }
@@ -202,10 +214,4 @@ fn rules(config: &Config) -> QueueRules {
         log_kept_bytes: log.finished_budget,
         log_kept_for: Duration::from_secs(log.retention),
     }
-}
-
-/// gpg's own choice where none is configured.
-fn gpg_home(configured: Option<&Path>) -> std::path::PathBuf {
-    let home = || std::env::var_os("HOME").map_or_else(|| "/root".into(), std::path::PathBuf::from);
-    configured.map_or_else(|| home().join(".gnupg"), Path::to_path_buf)
 }

@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::package_file::write_package;
+
 /// The key. Its agent ends with it.
 pub struct SigningKey {
     home: PathBuf,
@@ -103,23 +105,7 @@ impl SigningKey {
                 format!("{}:4:\n", self.fingerprint).into_bytes(),
             ),
         ];
-        let file = fs::File::create(to.join(Self::KEYRING_PACKAGE))
-            .expect("the folder of the web server is writable");
-        let compressed = zstd::Encoder::new(file, 1)
-            .expect("zstd has a level 1")
-            .auto_finish();
-        let mut archive = tar::Builder::new(compressed);
-        for (path, content) in files {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(content.len() as u64);
-            header.set_mode(0o644);
-            archive
-                .append_data(&mut header, path, content.as_slice())
-                .expect("an archive in a temporary file can be written");
-        }
-        archive
-            .finish()
-            .expect("an archive in a temporary file can be written");
+        write_package(&to.join(Self::KEYRING_PACKAGE), files);
     }
 }
 

@@ -8,6 +8,7 @@ mod describe;
 mod file;
 mod loader;
 mod problem;
+mod repository;
 mod roles;
 mod rules;
 mod serial;
@@ -21,13 +22,14 @@ mod tests;
 pub use describe::EffectiveValue;
 pub use loader::{Loaded, Loader};
 pub use problem::{ConfigError, Problem, Source, Warning};
+pub use repository::{RepositoryRules, Signing};
 pub use roles::{
-    BuilderRole, DatabaseRole, HostDirectory, STANDALONE_SOCKET, Signing, StandaloneRole, WebRole, host_name,
+    BuilderRole, DatabaseRole, HostDirectory, STANDALONE_SOCKET, StandaloneRole, WebRole, host_name,
 };
 pub use serial::MASK;
 pub use settings::{
     BuilderSettings, Config, ContainerSettings, DatabaseSettings, Engine, LogSettings, NotifierSettings,
     PackageSettings, QueueSettings, RedisSettings, RedisSshSettings, StandaloneSettings, TelegramSettings,
-    WebSettings,
+    Unwanted, WebSettings,
 };
 pub use table::{Kind, SETTINGS, Setting, Shape};

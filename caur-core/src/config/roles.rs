@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::problem::{ConfigError, Problem};
+use super::repository::{RepositoryRules, repository_rules};
 use super::rules::unusable;
 use super::settings::{BuilderSettings, Config, RedisSettings};
 use super::table::Setting;
 use crate::model::{
-    Arch, BuilderName, FarmConfig, Pkgname, SourceRepo, SourceSettings, TargetRepo, TargetSettings,
-    UploadEndpoint,
+    Arch, BuilderName, FarmConfig, SourceRepo, SourceSettings, TargetRepo, TargetSettings, UploadEndpoint,
 };
 
 /// The private Redis' socket below the state directory of `standalone`.
@@ -46,15 +46,6 @@ pub struct BuilderRole {
     pub settings: BuilderSettings,
 }
 
-/// How packages are signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signing {
-    /// GnuPG home directory; gpg's own choice without it.
-    pub home: Option<PathBuf>,
-    /// The key; gpg's default without it.
-    pub key: Option<String>,
-}
-
 /// What the `database` role runs with.
 #[derive(Debug, Clone)]
 pub struct DatabaseRole {
@@ -62,12 +53,10 @@ pub struct DatabaseRole {
     pub repo_dir: PathBuf,
     /// Where uploads arrive.
     pub landing_zone: PathBuf,
-    /// None: packages are not signed.
-    pub signing: Option<Signing>,
+    /// How they are kept.
+    pub repository: RepositoryRules,
     /// Architectures whose databases are made at start.
     pub arches: Vec<Arch>,
-    /// pkgnames that may never be published.
-    pub protected_pkgnames: Vec<Pkgname>,
     /// What is published to builders and CI.
     pub farm: FarmConfig,
 }
@@ -164,9 +153,7 @@ impl Config {
                 "the directory where uploads arrive, as this process sees it",
             )),
         }
-        if let (true, Some(home)) = (settings.sign, &settings.gpg_path) {
-            existing_directory("database.gpg_path", home, &mut problems);
-        }
+        let repository = repository_rules(settings, &mut problems);
         if settings.arches.is_empty() {
             problems.push(missing(
                 "database.arches",
@@ -175,23 +162,12 @@ impl Config {
             ));
         }
         self.require_packages(ROLE, &mut problems);
-        let mut protected_pkgnames = Vec::new();
-        for name in &settings.protected_pkgnames {
-            match Pkgname::new(name.as_str()) {
-                Ok(name) => protected_pkgnames.push(name),
-                Err(error) => problems.push(unusable("database.protected_pkgnames", error)),
-            }
-        }
         ConfigError::unless_empty(problems)?;
         Ok(DatabaseRole {
             repo_dir,
             landing_zone: settings.landing_zone.clone().expect("its absence is a problem"),
-            signing: settings.sign.then(|| Signing {
-                home: settings.gpg_path.clone(),
-                key: settings.gpg_key.clone(),
-            }),
+            repository,
             arches: settings.arches.clone(),
-            protected_pkgnames,
             farm: self.farm(),
         })
     }
@@ -315,7 +291,7 @@ impl Config {
     }
 }
 
-fn existing_directory(key: &'static str, path: &Path, problems: &mut Vec<Problem>) {
+pub(super) fn existing_directory(key: &'static str, path: &Path, problems: &mut Vec<Problem>) {
     if !path.is_dir() {
         problems.push(unusable(
             key,

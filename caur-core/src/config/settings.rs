@@ -228,6 +228,44 @@ pub struct DatabaseSettings {
     pub arches: Vec<Arch>,
     /// pkgnames that may never be published, because upstream repositories own them.
     pub protected_pkgnames: Vec<String>,
+    /// Databases such as a copy of `core.db`, whose names are protected as well.
+    pub protected_databases: Vec<PathBuf>,
+    /// Who may use protected names all the same, `PKGBASE:PKGNAME` or `PKGBASE:*`.
+    pub allowed_pkgnames: Vec<String>,
+    /// What a package may not bring along.
+    pub refuse: Vec<Unwanted>,
+    /// Bytes that a package file may have.
+    pub largest_package: u64,
+    /// Bytes that the packages of one upload may have together.
+    pub largest_upload: u64,
+    /// Whether databases are signed, too.
+    pub sign_databases: bool,
+    /// Seconds that files stay beside the others after the database forgot them.
+    pub grace_time: u64,
+    /// Seconds that they stay in the archive after that.
+    pub archive_retention: u64,
+    /// States that a target can be rolled back to.
+    pub snapshots: usize,
+    /// Whether each target has a page and a list for people and scripts.
+    pub pages: bool,
+    /// Databases of other repositories that users have, for `repo check`.
+    pub upstream_databases: Vec<PathBuf>,
+}
+
+/// Something that a package brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unwanted {
+    /// It is a debug package.
+    Debug,
+    /// It replaces other packages.
+    Replaces,
+    /// It belongs to groups.
+    Groups,
+    /// It conflicts with other packages.
+    Conflicts,
+    /// It is older than the published one.
+    Downgrades,
 }
 
 impl Default for DatabaseSettings {
@@ -248,6 +286,17 @@ impl Default for DatabaseSettings {
             builder_image: String::new(),
             arches: vec![Arch::new("x86_64").expect("a valid literal")],
             protected_pkgnames: Vec::new(),
+            protected_databases: Vec::new(),
+            allowed_pkgnames: Vec::new(),
+            refuse: Vec::new(),
+            largest_package: 8 << 30,
+            largest_upload: 32 << 30,
+            sign_databases: false,
+            grace_time: 86_400,
+            archive_retention: 7 * 86_400,
+            snapshots: 20,
+            pages: true,
+            upstream_databases: Vec::new(),
         }
     }
 }

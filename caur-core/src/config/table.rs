@@ -122,6 +122,7 @@ use Kind::{Choice, Class, Decimal, Flag, Integer, List, Path, Table, Text};
 
 const PORT: Kind = Kind::Integer(1, 65535);
 const SECONDS: Kind = Kind::Integer(1, 31_536_000);
+const SECONDS_OR_NONE: Kind = Kind::Integer(0, 31_536_000);
 const COUNT: Kind = Kind::Integer(0, i64::MAX);
 
 /// All settings, in the order of the sample file.
@@ -216,6 +217,29 @@ pub static SETTINGS: &[Setting] = &[
     setting("database.arches", "DATABASE_ARCHES", List, "Architectures whose databases are made at start."),
     setting("database.protected_pkgnames", "DATABASE_PROTECTED_PKGNAMES", List,
         "pkgnames that may never be published, because upstream repositories own them.").example(r#"["pacman", "glibc"]"#),
+    setting("database.protected_databases", "DATABASE_PROTECTED_DATABASES", List,
+        "Databases whose pkgnames may never be published either, read at start.")
+        .example(r#"["/var/lib/pacman/sync/core.db", "/var/lib/pacman/sync/extra.db"]"#),
+    setting("database.allowed_pkgnames", "DATABASE_ALLOWED_PKGNAMES", List,
+        "Who may use protected pkgnames all the same: PKGBASE:PKGNAME, or PKGBASE:* for every name.")
+        .example(r#"["linux-custom:linux-headers", "toolchain:*"]"#),
+    setting("database.refuse", "DATABASE_REFUSE", List,
+        "What a package is refused for: any of debug, replaces, groups, conflicts and downgrades.")
+        .example(r#"["replaces", "groups"]"#),
+    setting("database.largest_package", "DATABASE_LARGEST_PACKAGE", COUNT, "Bytes that a package file may have."),
+    setting("database.largest_upload", "DATABASE_LARGEST_UPLOAD", COUNT,
+        "Bytes that the packages of one upload may have together."),
+    setting("database.sign_databases", "DATABASE_SIGN_DATABASES", Flag, "Whether databases are signed, too."),
+    setting("database.grace_time", "DATABASE_GRACE_TIME", SECONDS_OR_NONE,
+        "Seconds that superseded and removed files stay beside the others, for clients with an older database."),
+    setting("database.archive_retention", "DATABASE_ARCHIVE_RETENTION", SECONDS_OR_NONE,
+        "Seconds that they stay in the archive after that; what a snapshot needs stays longer."),
+    setting("database.snapshots", "DATABASE_SNAPSHOTS", Integer(0, 10_000), "States that a target can be rolled back to."),
+    setting("database.pages", "DATABASE_PAGES", Flag,
+        "Whether each target has a page and packages.json for people and scripts."),
+    setting("database.upstream_databases", "DATABASE_UPSTREAM_DATABASES", List,
+        "Databases of other repositories that users have, for `repo check`; a .files one tells libraries, too.")
+        .example(r#"["/var/lib/pacman/sync/core.files", "/var/lib/pacman/sync/extra.files"]"#),
 
     setting("queue.lease", "CAUR_QUEUE_LEASE", Integer(2, 86_400),
         "Seconds without a sign of life after which a job is taken back from its holder."),

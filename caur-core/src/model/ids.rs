@@ -134,6 +134,13 @@ text_id!(
     is_plain_name
 );
 text_id!(
+    /// A request to the repository, named by whoever makes it: made twice under one name, it is one request.
+    RequestId,
+    "request",
+    "letters, digits and any of @ . _ + -, not starting with - or ., at most 128 bytes",
+    is_plain_name
+);
+text_id!(
     /// A full git commit hash (SHA-1 or SHA-256) in lower-case hexadecimal.
     CommitId,
     "commit",

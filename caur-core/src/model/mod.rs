@@ -13,8 +13,8 @@ mod manifest;
 pub use builder::{BuilderReport, BuilderStatus, Machine};
 pub use farm::{ExtraRepo, FarmConfig, PublishedPackage, SourceSettings, TargetSettings, UploadEndpoint};
 pub use ids::{
-    Arch, BuildClass, BuilderName, CommitId, IdError, InstanceId, JobId, Pkgbase, Pkgname, SourceRepo,
-    Target, TargetRepo,
+    Arch, BuildClass, BuilderName, CommitId, IdError, InstanceId, JobId, Pkgbase, Pkgname, RequestId,
+    SourceRepo, Target, TargetRepo,
 };
 pub use job::{
     BuildOutcome, DependencyKind, FailedDependency, Job, JobRequest, JobState, LeaseToken, Need, PastAttempt,

@@ -6,7 +6,7 @@ use redis::Pipeline;
 
 use super::explain::group;
 use super::{JobFilter, Queue, QueueError, keys};
-use crate::model::{Job, JobId, JobState};
+use crate::model::{Job, JobId, JobState, RequestId};
 
 /// How many of the newest events are looked at.
 const EVENTS_CHECKED: usize = 2000;
@@ -45,6 +45,7 @@ impl Queue {
         self.check_edges(&jobs, &mut found).await?;
         self.check_logs(&mut found).await?;
         self.check_events(&mut found).await?;
+        self.check_requests(&mut found).await?;
         Ok(found.0)
     }
 
@@ -164,6 +165,51 @@ impl Queue {
         for (what, counted, sum) in [("live", live, sum(false)), ("ended", kept, sum(true))] {
             if counted.unwrap_or(0) != sum {
                 found.add(format!("{what} logs count as {counted:?} bytes and have {sum}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every request to a repository stands where it should, with its text, and blocks no other without reason.
+    async fn check_requests(&self, found: &mut Findings) -> Result<(), QueueError> {
+        let mut pipeline = Pipeline::new();
+        pipeline
+            .zrange(keys::ASKS, 0, -1)
+            .zrange(keys::ASK_LEASES, 0, -1)
+            .hgetall(keys::KEEP_LISTS);
+        let (waiting, running, keep_lists): (BTreeSet<String>, BTreeSet<String>, BTreeMap<String, String>) =
+            self.pipeline("audit the requests", &pipeline).await?;
+        for id in waiting.intersection(&running) {
+            found.add(format!("request {id} waits and is carried out"));
+        }
+        let mut targets: BTreeMap<String, String> = BTreeMap::new();
+        let mut busy = BTreeSet::new();
+        for id in waiting.union(&running) {
+            let Ok(name) = RequestId::new(id.as_str()) else {
+                found.add(format!("request {id:?} has no valid name"));
+                continue;
+            };
+            let mut pipeline = Pipeline::new();
+            pipeline
+                .exists(keys::ask(&name))
+                .hmget(keys::asked(&name), &["target", "nonce"]);
+            let (text, [target, nonce]): (bool, [Option<String>; 2]) =
+                self.pipeline("audit a request", &pipeline).await?;
+            if !text || target.is_none() {
+                found.add(format!("request {id} has no text or no target"));
+            }
+            if nonce.is_some() != running.contains(id) {
+                found.add(format!("request {id} has a lease, or a holder, and not both"));
+            }
+            let target = target.unwrap_or_default();
+            if running.contains(id) && !busy.insert(target.clone()) {
+                found.add(format!("two requests to {target} are carried out at once"));
+            }
+            targets.insert(id.clone(), target);
+        }
+        for (target, id) in &keep_lists {
+            if targets.get(id) != Some(target) {
+                found.add(format!("the keep-list {id} of {target} has ended"));
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What can go wrong between a program and the queue.
 
 use crate::link::LinkError;
-use crate::model::JobId;
+use crate::model::{JobId, RequestId};
 
 /// A queue operation that did not happen, or whose outcome is unknown.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum QueueError {
         /// The attempt that lost its lease.
         attempt: u32,
     },
+    /// The lease of a request to the repository is no longer the caller's.
+    #[error("request {0} is no longer ours: its lease ran out or it was ended; nothing was written")]
+    StaleRequest(RequestId),
     /// Redis holds something that this program cannot read.
     #[error("cannot read {what} from Redis: {problem}")]
     Corrupt {

@@ -4,16 +4,21 @@
 //! operators), `q` (every role, through the scripts), `build` (builders), `publish` and `config` (`database`),
 //! `operate` (operators). The same names stand at the top of `scripts/lib.lua`.
 
-use crate::model::{JobId, Target};
+use crate::model::{JobId, RequestId, Target};
 
 pub(super) const ACTIVE: &str = "{caur}:q:active";
+pub(super) const ASKS: &str = "{caur}:q:asks";
+pub(super) const ASK_LEASES: &str = "{caur}:q:ask-leases";
 pub(super) const BACKOFF: &str = "{caur}:q:backoff";
 pub(super) const BLOCKED: &str = "{caur}:q:blocked";
+pub(super) const COLLECTIONS: &str = "{caur}:submit:collections";
+pub(super) const COLLECTION_HASHES: &str = "{caur}:submit:collection-hashes";
 pub(super) const DURATIONS: &str = "{caur}:q:durations";
 pub(super) const EVENTS: &str = "{caur}:q:events";
 pub(super) const FARM: &str = "{caur}:config:farm";
 pub(super) const FINISHED: &str = "{caur}:q:finished";
 pub(super) const GRAPH: &str = "{caur}:q:graph";
+pub(super) const KEEP_LISTS: &str = "{caur}:q:keep-lists";
 pub(super) const LEASES: &str = "{caur}:q:leases";
 pub(super) const LIVE: &str = "{caur}:q:live";
 pub(super) const LOG_ENDED: &str = "{caur}:build:log-ended";
@@ -30,6 +35,7 @@ pub(super) const TRAIL: &str = "{caur}:operate:trail";
 pub(super) const UPLOAD_TARGETS: &str = "{caur}:q:upload-targets";
 pub(super) const WAKE: &str = "{caur}:q:wake";
 pub(super) const WAKE_PUBLISHER: &str = "{caur}:q:wake-publisher";
+pub(super) const WAKE_REPOSITORY: &str = "{caur}:q:wake-repository";
 pub(super) const WORK: &str = "{caur}:q:work";
 
 pub(super) fn request(id: JobId) -> String {
@@ -67,4 +73,19 @@ pub(super) fn uploads(target: &str) -> String {
 
 pub(super) fn index(target: &Target) -> String {
     format!("{{caur}}:publish:index:{target}")
+}
+
+/// What somebody asks of the repository.
+pub(super) fn ask(id: &RequestId) -> String {
+    format!("{{caur}}:operate:ask:{id}")
+}
+
+/// Where that request stands.
+pub(super) fn asked(id: &RequestId) -> String {
+    format!("{{caur}}:q:ask:{id}")
+}
+
+/// What came of it.
+pub(super) fn answer(id: &RequestId) -> String {
+    format!("{{caur}}:publish:answer:{id}")
 }

@@ -4,8 +4,10 @@
 //! still right; the invariants stand at the top of `scripts/lib.lua` and [`audit`](Queue::audit) checks them. Only
 //! Redis' clock counts. Works over any [`RedisLink`].
 
+mod answer;
 mod audit;
 mod claim;
+mod collection;
 mod error;
 mod explain;
 mod farm;
@@ -19,6 +21,7 @@ pub mod policy;
 mod publish;
 mod read;
 mod record;
+mod requests;
 mod rules;
 mod scripts;
 pub mod simulate;
@@ -32,6 +35,7 @@ mod wait;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult};
 
+pub use answer::{LookAgain, TakenRequest};
 pub use audit::Violation;
 pub use claim::{Attempt, Claim, ClaimRequest, Claimed, Directive, Refusal};
 pub use error::QueueError;
@@ -41,6 +45,7 @@ pub use operate::{Asker, PRIORITIES, Pause, TrailEntry};
 pub use plan::BrokenEdge;
 pub use publish::{PublishClaim, PublishOutcome};
 pub use read::{Event, JobFilter};
+pub use requests::{RepoAction, RepoAnswer, RepoOutcome, RepoRequest, WaitingRequest};
 pub use rules::QueueRules;
 pub use size::QueueSize;
 pub use submit::{Disposition, SubmitReport, Submitted};

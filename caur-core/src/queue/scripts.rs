@@ -1,7 +1,7 @@
 //! The Lua functions. Every state change of the queue is one of them.
 //!
-//! They are one library of Redis functions, made of a line of constants that Rust and Lua share, `scripts/lib.lua`, two
-//! more parts, and a file for each function. Its name holds a hash of its text, so that programs of different versions
+//! They are one library of Redis functions, made of a line of constants that Rust and Lua share, `scripts/lib.lua`,
+//! three more parts, and a file for each function. Its name holds a hash of its text, so that programs of different versions
 //! use their own; it is loaded when a call finds it missing, as after a change of servers. Functions that bring work to
 //! its end are allowed to write when Redis is at its `maxmemory`; those that bring new work are not.
 
@@ -73,6 +73,14 @@ functions! {
     RESUME = "resume", "pause.lua";
     /// Lets a builder end when its jobs have.
     DRAIN = "drain", "pause.lua";
+    /// Asks for something of the repository.
+    ASK = "ask", "ask.lua", when_full = false;
+    /// Gives a database one such request.
+    TAKE_ASK = "ask", "take_ask.lua";
+    /// Extends the lease of a request.
+    KEEP_ASK = "ask", "keep_ask.lua";
+    /// Answers a request.
+    ANSWER = "ask", "answer.lua";
     /// Expires leases and ends pauses.
     SWEEP = "sweep", "sweep.lua";
     /// Ends a sweeper's election.
@@ -113,6 +121,7 @@ static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         include_str!("scripts/lib.lua"),
         include_str!("scripts/fleet.lua"),
         include_str!("scripts/take.lua"),
+        include_str!("scripts/asks.lua"),
     ] {
         body.push_str(part);
     }

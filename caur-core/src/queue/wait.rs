@@ -7,7 +7,7 @@ use redis::streams::{StreamReadOptions, StreamReadReply};
 
 use super::{Queue, QueueError, keys};
 use crate::link::{Dedicated, MAX_BLOCK};
-use crate::model::JobId;
+use crate::model::{JobId, RequestId};
 
 /// Something that happened in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub enum Signal {
     Mode(String),
     /// An upload waits for a publisher.
     Uploaded,
+    /// Somebody asks something of a repository, or asked and is to be looked after again.
+    Asked,
+    /// A request to a repository was answered.
+    Answered(RequestId),
 }
 
 /// Waits for signals over a connection of its own, which it keeps. What happens between two waits is not missed.
@@ -42,6 +46,12 @@ impl Queue {
     #[must_use]
     pub fn publisher_signals(&self) -> Waiter {
         self.waiter(keys::WAKE_PUBLISHER)
+    }
+
+    /// Waits for requests to the repositories and for their answers.
+    #[must_use]
+    pub fn repository_signals(&self) -> Waiter {
+        self.waiter(keys::WAKE_REPOSITORY)
     }
 
     fn waiter(&self, stream: &'static str) -> Waiter {
@@ -119,6 +129,12 @@ fn signal(entry: &redis::streams::StreamId) -> Option<Signal> {
     }
     if text("uploaded").is_some() {
         return Some(Signal::Uploaded);
+    }
+    if let Some(id) = text("answered") {
+        return RequestId::new(id).ok().map(Signal::Answered);
+    }
+    if text("asked").is_some() {
+        return Some(Signal::Asked);
     }
     text("ready").map(|_| Signal::Ready)
 }

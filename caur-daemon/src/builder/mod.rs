@@ -101,7 +101,7 @@ impl Ear {
                 self.modes.notify_one();
                 self.ready.send_modify(|count| *count += 1);
             }
-            Signal::Uploaded => {}
+            Signal::Uploaded | Signal::Asked | Signal::Answered(_) => {}
         }
     }
 }

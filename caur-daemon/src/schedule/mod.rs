@@ -72,6 +72,7 @@ pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &
     }
     circles::learn_kinds(&mut batch, tree::own_srcinfo);
     warnings.extend(unserved_classes(&batch, queue).await?);
+    let collection = tree::collection(&tree, &batch);
     let report = if batch.is_empty() {
         SubmitReport {
             jobs: Vec::new(),
@@ -82,6 +83,12 @@ pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &
             .submit(batch, Requester::new(&args.reason.text).asker())
             .await?
     };
+    if let Some(pkgbases) = collection
+        && let Err(error) = queue.publish_collection(&source, &pkgbases).await
+    {
+        // The jobs are queued, which is what matters.
+        warnings.push(format!("the collection was not told to the farm: {error}"));
+    }
     warnings.extend(circles::warnings(&report));
     report::print(args.json, &report, &refused, &warnings)?;
     if report.jobs.is_empty() {

@@ -1,10 +1,11 @@
 //! What CI has at hand: the dependency tree and the folders of packages.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;
 
 use caur_core::ci::{DepTree, DepTreeWarning, SrcInfo};
-use caur_core::model::{Arch, Pkgbase};
+use caur_core::model::{Arch, JobRequest, Pkgbase};
 use color_eyre::eyre::{Result, WrapErr};
 
 /// The tree of `--deptree`, else of the first `.ci/deptree.txt` where CI leaves it, else an empty one.
@@ -48,6 +49,15 @@ pub fn correct_suspects(tree: &mut DepTree, arch: &Arch) {
             tree.correct(&pkgbase, &info, arch);
         }
     }
+}
+
+/// Every pkgbase of the collection, if the tree is of all of it: one that lacks a package that is scheduled is not.
+pub fn collection(tree: &DepTree, batch: &[JobRequest]) -> Option<BTreeSet<Pkgbase>> {
+    let is_whole = !batch.is_empty()
+        && batch
+            .iter()
+            .all(|request| tree.entries.contains_key(&request.pkgbase));
+    is_whole.then(|| tree.entries.keys().cloned().collect())
 }
 
 /// What a package's own folder says, where CI has it at hand.

@@ -4,6 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use super::Fixture;
+use crate::config::Unwanted;
+use crate::model::Pkgname;
 
 const REPOS: &str = r#"{"chaotic-aur":{"url":"https://git.example.org/p"}}"#;
 
@@ -42,8 +44,8 @@ fn a_database_takes_repo_path_where_repo_dir_is_not_mounted() {
         .set("database.protected_pkgnames", "pacman,glibc");
     let role = fixture.load().config.require_database().unwrap();
     assert_eq!(role.repo_dir, repo);
-    assert_eq!(role.protected_pkgnames.len(), 2);
-    assert!(role.signing.is_some());
+    assert_eq!(role.repository.protected_pkgnames.len(), 2);
+    assert!(role.repository.signing.is_some());
     let upload = role.farm.upload.unwrap();
     assert_eq!((upload.host.as_str(), upload.port), ("repo.example.org", 22));
     assert_eq!(upload.path, landing.to_str().unwrap());
@@ -53,7 +55,47 @@ fn a_database_takes_repo_path_where_repo_dir_is_not_mounted() {
         .set("database.sign", "false");
     let role = fixture.load().config.require_database().unwrap();
     assert_eq!(role.farm.upload.unwrap().path, "/landing");
-    assert!(role.signing.is_none());
+    assert!(role.repository.signing.is_none());
+}
+
+#[test]
+fn rules_of_repositories_are_checked_together() {
+    let fixture = Fixture::new()
+        .set("database.sign", "false")
+        .set("database.sign_databases", "true")
+        .set("database.protected_databases", "/nonexistent/core.db")
+        .set(
+            "database.allowed_pkgnames",
+            "linux:linux-headers,toolchain:*,glibc,a:b c",
+        );
+    let error = fixture
+        .load()
+        .config
+        .require_repository()
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "database.sign_databases (DATABASE_SIGN_DATABASES): databases cannot be signed where packages are not",
+        "database.protected_databases (DATABASE_PROTECTED_DATABASES): /nonexistent/core.db is no file",
+        "database.allowed_pkgnames (DATABASE_ALLOWED_PKGNAMES): \"glibc\": expected PKGBASE:PKGNAME or PKGBASE:*",
+        "database.allowed_pkgnames (DATABASE_ALLOWED_PKGNAMES): invalid pkgname \"b c\"",
+    ] {
+        assert!(error.contains(part), "{part:?} is not in:\n{error}");
+    }
+
+    let fixture = Fixture::new()
+        .set("database.allowed_pkgnames", "linux:linux-headers,toolchain:*")
+        .set("database.refuse", "debug,groups")
+        .set("database.grace_time", "0");
+    let rules = fixture.load().config.require_repository().unwrap();
+    let allowed: Vec<(&str, Option<&str>)> = rules
+        .allowed_pkgnames
+        .iter()
+        .map(|(pkgbase, pkgname)| (pkgbase.as_str(), pkgname.as_ref().map(Pkgname::as_str)))
+        .collect();
+    assert_eq!(allowed, [("linux", Some("linux-headers")), ("toolchain", None)]);
+    assert_eq!(rules.refuse, [Unwanted::Debug, Unwanted::Groups]);
+    assert_eq!((rules.grace, rules.snapshots), (Duration::ZERO, 20));
 }
 
 #[test]

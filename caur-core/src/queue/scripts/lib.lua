@@ -10,9 +10,13 @@
 --   uploaded jobs, and only those, stand in `uploads:TARGET/ARCH`
 --   `deps` of a job and `dependants` of the other name the same edges; a ready job has no unmet edge
 --   `work` holds, per group, the sum of the expected seconds of all jobs that are waiting, ready, backoff or building
+--   a request to the repository stands in `asks` or in `ask_leases`, and has its text until it ends
+--   `ask_leases` holds one request of a target at most; `keep_lists` names a target's newest keep-list that has not ended
 
 local K = {
   active = '{caur}:q:active',
+  ask_leases = '{caur}:q:ask-leases',
+  asks = '{caur}:q:asks',
   backoff = '{caur}:q:backoff',
   blocked = '{caur}:q:blocked',
   capacity = '{caur}:q:capacity',
@@ -20,6 +24,7 @@ local K = {
   events = '{caur}:q:events',
   finished = '{caur}:q:finished',
   graph = '{caur}:q:graph',
+  keep_lists = '{caur}:q:keep-lists',
   last_id = '{caur}:q:last-id',
   leases = '{caur}:q:leases',
   live = '{caur}:q:live',
@@ -28,6 +33,7 @@ local K = {
   upload_targets = '{caur}:q:upload-targets',
   wake = '{caur}:q:wake',
   wake_publisher = '{caur}:q:wake-publisher',
+  wake_repository = '{caur}:q:wake-repository',
   work = '{caur}:q:work',
   failures = '{caur}:build:failures',
   names = '{caur}:build:names',
@@ -337,6 +343,14 @@ local function remember(id, outcome, reason)
   put_long(id, 'history', history == '' and line or history .. '\n' .. line)
 end
 
+-- A removal that waits for jobs of the target is looked at again.
+local function look_again(target)
+  local id = call('HGET', K.keep_lists, target)
+  if id and call('ZADD', K.asks, 'XX', 'LT', 'CH', NOW_TEXT, id) == 1 then
+    wake(K.wake_repository, 'asked', target)
+  end
+end
+
 -- Ends a job. `state` is where it stands now. Fields that only a live job needs go.
 local function finalize(id, state, final, reason, by)
   unqueue(id, state)
@@ -357,6 +371,7 @@ local function finalize(id, state, final, reason, by)
   call('ZREM', K.active, id)
   call('ZADD', K.finished, NOW_TEXT, id)
   settle_dependants(id)
+  look_again(target_of(key))
 end
 
 -- Counts a builder's infrastructure failures in a row; too many and it pauses itself, for a while.

@@ -11,6 +11,7 @@ mod planning;
 mod policy;
 mod publishing;
 mod random;
+mod requests;
 mod retention;
 mod simulation;
 mod successors;

@@ -128,7 +128,7 @@ impl Builder {
                             Signal::Ready => self.ready.send_modify(|count| *count += 1),
                             // Nobody listens while nothing is built.
                             Signal::Cancel(job) => drop(self.cancels.send(job)),
-                            Signal::Mode(_) | Signal::Uploaded => {}
+                            Signal::Mode(_) | Signal::Uploaded | Signal::Asked | Signal::Answered(_) => {}
                         }
                     }
                 }
