@@ -8,7 +8,7 @@ use std::time::Duration;
 use caur_core::log::LogWriter;
 use caur_core::model::{LeaseToken, Manifest, Target};
 use caur_core::queue::{PublishOutcome, Queue, QueueError, Waiter};
-use caur_core::repo::{RepoError, Repository, Upload, UploadOutcome};
+use caur_core::repo::{Circumstances, Origin, RepoError, Repository, Upload, UploadOutcome};
 use color_eyre::eyre::{Result, WrapErr};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -232,7 +232,15 @@ impl Publisher {
             })
             .collect();
         let (repository, owned) = (self.repository.clone(), target.clone());
-        let report = match tokio::task::spawn_blocking(move || repository.publish(&owned, &uploads)).await? {
+        let circumstances = Circumstances {
+            origin: Origin {
+                who: self.name.clone(),
+                ..Origin::default()
+            },
+            ..Circumstances::default()
+        };
+        let publish = move || repository.publish(&owned, &uploads, &circumstances);
+        let report = match tokio::task::spawn_blocking(publish).await? {
             Ok(report) => report,
             Err(error) => return Ok(Err(error)),
         };

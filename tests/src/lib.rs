@@ -14,6 +14,7 @@ mod farm;
 mod file_server;
 pub mod history;
 pub mod journal;
+pub mod measure;
 mod package_source;
 mod published;
 mod relay;

@@ -1,20 +1,23 @@
-//! Reading tar archives that may be hostile: one pass, bounded memory, a bounded amount of unpacked data.
+//! Reading tar archives that may be hostile: one pass, bounded memory, a bounded amount of unpacked data, nothing that
+//! another reader could take for something else.
 
-use std::cell::Cell;
 use std::io::{self, Read};
-use std::rc::Rc;
 
-/// What the headers between two members may take, in bytes: long names and pax records are held in memory.
+use super::ustar::{ArchiveError, BLOCK, Extensions, Header, Kind};
+
+/// What one header of a member may take, in bytes: long names and pax records are held in memory.
 const HEADERS_LIMIT: u64 = 1 << 20;
 
 /// One member of an archive while it is being read.
 pub struct Member<'a> {
-    /// Its path as the archive states it, without a leading `./`.
+    /// Its path as the archive states it.
     pub path: Vec<u8>,
     /// Its content; what is not read is skipped.
     pub content: &'a mut dyn Read,
-    /// Whether it is a regular file (and not a directory, link or device).
+    /// Whether it is a regular file that is stored as it is (and not a directory, link, device or file with holes).
     pub is_file: bool,
+    /// The earlier member of which it is another name.
+    pub hard_link: Option<Vec<u8>>,
     /// Its modification time, in seconds since 1970.
     pub modified: u64,
 }
@@ -38,62 +41,137 @@ impl Member<'_> {
 /// checksums of the compression are checked too.
 ///
 /// # Errors
-/// Damage, a header section of more than a mebibyte, more than `limit` bytes in all, or what `visit` returns.
+/// Damage, an [`ArchiveError`] in its place, more than `limit` bytes in all, or what `visit` returns.
 pub fn for_each_member<E: From<io::Error>>(
     source: impl Read,
     limit: u64,
     mut visit: impl FnMut(&mut Member<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let headers_left = Rc::new(Cell::new(HEADERS_LIMIT));
-    let metered = Metered {
-        source,
-        left: limit,
-        headers_left: Rc::clone(&headers_left),
-    };
-    let mut archive = tar::Archive::new(metered);
-    let mut members = archive.entries()?;
+    let mut source = Metered { source, left: limit };
+    let mut extensions = Extensions::default();
     loop {
-        headers_left.set(HEADERS_LIMIT);
-        let Some(member) = members.next() else { break };
-        let mut member = member?;
-        headers_left.set(u64::MAX);
-        let path = member.path_bytes();
-        let path = path.strip_prefix(b"./").unwrap_or(&path).to_vec();
-        let is_file = member.header().entry_type().is_file();
-        let modified = member.header().mtime().unwrap_or_default();
+        let header = match next_header(&mut source)? {
+            Some(header) => header,
+            None if extensions.is_empty() => break,
+            None => return Err(odd(ArchiveError::Ambiguous("a header has no member")).into()),
+        };
+        if matches!(header.kind, Kind::LongPath | Kind::LongTarget | Kind::Pax) {
+            if header.size > HEADERS_LIMIT {
+                return Err(odd(ArchiveError::LongHeaders).into());
+            }
+            let mut content = Content::new(&mut source, header.size);
+            let mut bytes = Vec::new();
+            content.read_to_end(&mut bytes)?;
+            content.finish()?;
+            extensions.add(header.kind, &bytes).map_err(odd)?;
+            continue;
+        }
+        let (header, is_sparse) = std::mem::take(&mut extensions).apply(header).map_err(odd)?;
+        let mut content = Content::new(&mut source, header.size);
         visit(&mut Member {
-            path,
-            content: &mut member,
-            is_file,
-            modified,
+            path: header.path,
+            content: &mut content,
+            is_file: header.kind == Kind::File && !is_sparse,
+            hard_link: (header.kind == Kind::HardLink).then_some(header.target),
+            modified: header.modified,
         })?;
-        io::copy(&mut member, &mut io::sink())?;
+        content.finish()?;
     }
-    headers_left.set(u64::MAX);
-    io::copy(&mut archive.into_inner(), &mut io::sink())?;
-    Ok(())
+    Ok(expect_zeros(&mut source)?)
+}
+
+/// The next header; `None` at the end mark.
+fn next_header(source: &mut impl Read) -> io::Result<Option<Header>> {
+    let mut block = Vec::with_capacity(BLOCK);
+    source.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
+    if block.is_empty() {
+        return Err(odd(ArchiveError::NoEnd));
+    }
+    let Ok(block) = block.try_into() else {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    };
+    if block == [0; BLOCK] {
+        return Ok(None);
+    }
+    Header::parse(&block).map(Some).map_err(odd)
+}
+
+/// After the end mark there may be padding. Anything else would be a second archive to some readers.
+fn expect_zeros(source: &mut impl Read) -> io::Result<()> {
+    let mut buffer = [0; 8192];
+    loop {
+        match source.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) if buffer[..count].iter().all(|&byte| byte == 0) => {}
+            Ok(_) => {
+                return Err(odd(ArchiveError::Ambiguous(
+                    "the archive goes on after its end mark",
+                )));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn odd(error: ArchiveError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// The content of one member, and the padding after it.
+struct Content<'a, R> {
+    source: &'a mut R,
+    left: u64,
+    padding: u64,
+}
+
+impl<'a, R: Read> Content<'a, R> {
+    fn new(source: &'a mut R, size: u64) -> Self {
+        Self {
+            source,
+            left: size,
+            padding: size.wrapping_neg() % BLOCK as u64,
+        }
+    }
+
+    /// Skips what was not read.
+    fn finish(mut self) -> io::Result<()> {
+        io::copy(&mut self, &mut io::sink())?;
+        self.left = self.padding;
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Content<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        match self.source.read(&mut buffer[..most])? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            count => {
+                self.left -= count as u64;
+                Ok(count)
+            }
+        }
+    }
 }
 
 struct Metered<R> {
     source: R,
     left: u64,
-    headers_left: Rc<Cell<u64>>,
 }
 
 impl<R: Read> Read for Metered<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.source.read(buffer)? as u64;
+        let count = self.source.read(buffer)?;
         self.left = self
             .left
-            .checked_sub(count)
-            .ok_or_else(|| io::Error::other("it unpacks to more than the size limit"))?;
-        let headers_left = self
-            .headers_left
-            .get()
-            .checked_sub(count)
-            .ok_or_else(|| io::Error::other("the headers of one archive member exceed a mebibyte"))?;
-        self.headers_left.set(headers_left);
-        usize::try_from(count).map_err(io::Error::other)
+            .checked_sub(count as u64)
+            .ok_or_else(|| odd(ArchiveError::TooLarge))?;
+        Ok(count)
     }
 }
 

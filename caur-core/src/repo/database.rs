@@ -153,7 +153,8 @@ pub fn for_each_entry<E: From<DatabaseError>>(
     for_each_member(unpacked, UNPACKED_LIMIT, |member| {
         let odd =
             || Stop::Own(DatabaseError::OddMember(String::from_utf8_lossy(&member.path).into_owned()).into());
-        let path = str::from_utf8(&member.path).map_err(|_| odd())?;
+        let path = member.path.strip_prefix(b"./").unwrap_or(&member.path);
+        let path = str::from_utf8(path).map_err(|_| odd())?;
         let (directory, file) = match path.split_once('/') {
             Some(parts) => parts,
             None if !member.is_file => (path, ""),
@@ -207,12 +208,18 @@ pub fn read_index(path: &Path) -> Result<Index, DatabaseError> {
     Ok(index)
 }
 
-/// Writes to `out` what the database at `old` holds (nothing where there is no such file), with the entries of
-/// `add`, which replace those of the same name.
+/// Writes to `out` what the database at `old` holds (nothing where there is no such file) of packages that `keep`
+/// says, with the entries of `add`, which replace those of the same name. Of `add` only `members` are written.
 ///
 /// # Errors
 /// When `old` cannot be relied on or `out` cannot be written.
-pub fn rewrite(old: &Path, add: &[DatabaseEntry], out: impl Write) -> Result<(), DatabaseError> {
+pub fn rewrite(
+    old: &Path,
+    add: &[DatabaseEntry],
+    keep: impl Fn(&str) -> bool,
+    members: &[&str],
+    out: impl Write,
+) -> Result<(), DatabaseError> {
     let replaced: BTreeSet<&str> = add.iter().map(DatabaseEntry::pkgname).collect();
     let mut add: Vec<&DatabaseEntry> = add.iter().collect();
     add.sort_unstable_by(|a, b| a.directory.cmp(&b.directory));
@@ -221,16 +228,16 @@ pub fn rewrite(old: &Path, add: &[DatabaseEntry], out: impl Write) -> Result<(),
     if let Some(file) = open(old)? {
         for_each_entry(file, |entry| {
             while let Some(next) = add.next_if(|next| next.directory < entry.directory) {
-                writer.append(next)?;
+                writer.append(next, |name| members.contains(&name))?;
             }
-            if !replaced.contains(entry.pkgname()) {
-                writer.append(&entry)?;
+            if keep(entry.pkgname()) && !replaced.contains(entry.pkgname()) {
+                writer.append(&entry, |_| true)?;
             }
             Ok::<_, DatabaseError>(())
         })?;
     }
     for entry in add {
-        writer.append(entry)?;
+        writer.append(entry, |name| members.contains(&name))?;
     }
     writer.finish()?;
     Ok(())
@@ -259,7 +266,7 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    fn append(&mut self, entry: &DatabaseEntry) -> io::Result<()> {
+    fn append(&mut self, entry: &DatabaseEntry, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
         let mut header = tar::Header::new_gnu();
         header.set_mtime(entry.modified);
         header.set_entry_type(tar::EntryType::Directory);
@@ -269,7 +276,7 @@ impl<W: Write> Writer<W> {
             .append_data(&mut header, format!("{}/", entry.directory), io::empty())?;
         header.set_entry_type(tar::EntryType::Regular);
         header.set_mode(0o644);
-        for (name, content) in &entry.members {
+        for (name, content) in entry.members.iter().filter(|(name, _)| wanted(name)) {
             header.set_size(content.len() as u64);
             self.archive.append_data(
                 &mut header,
@@ -310,6 +317,11 @@ mod tests {
         }
     }
 
+    fn write_over(old: &Path, add: &[DatabaseEntry], new: &Path) -> Result<(), DatabaseError> {
+        let members = ["desc", "other"];
+        rewrite(old, add, |_| true, &members, File::create(new).unwrap())
+    }
+
     fn all(path: &Path) -> Vec<DatabaseEntry> {
         let mut entries = Vec::new();
         for_each_entry(File::open(path).unwrap(), |entry| {
@@ -327,13 +339,13 @@ mod tests {
         let mut kept = entry(&format!("b{}-1-1", "x".repeat(110)), "%FUTURE%\nfield\n\n");
         kept.members.push(("other".into(), b"\0\xff".to_vec()));
         let old = [entry("c-d-1:1-1", ""), entry("a-1-1", ""), kept.clone()];
-        rewrite(&first, &old, File::create(&first).unwrap()).unwrap_err();
+        write_over(&first, &old, &first).unwrap_err();
         std::fs::remove_file(&first).unwrap();
         let nothing = folder.path().join("nothing");
-        rewrite(&nothing, &old, File::create(&first).unwrap()).unwrap();
+        write_over(&nothing, &old, &first).unwrap();
 
         let add = [entry("c-d-1:2-1", ""), entry("aa-1-1", "")];
-        rewrite(&first, &add, File::create(&second).unwrap()).unwrap();
+        write_over(&first, &add, &second).unwrap();
         assert_eq!(
             all(&second),
             [old[1].clone(), add[1].clone(), kept, add[0].clone()]
@@ -351,7 +363,7 @@ mod tests {
             let mut bad = entry("a-1-1", "");
             bad.directory = directory.to_owned();
             let nothing = folder.path().join("nothing");
-            rewrite(&nothing, &[bad], File::create(&path).unwrap()).unwrap();
+            write_over(&nothing, &[bad], &path).unwrap();
             let error = read_index(&path).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");
         }
@@ -363,7 +375,7 @@ mod tests {
         fn damage_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("db");
-            rewrite(&folder.path().join("nothing"), &[entry("a-1-1", "")], File::create(&path).unwrap()).unwrap();
+            write_over(&folder.path().join("nothing"), &[entry("a-1-1", "")], &path).unwrap();
             let packed = std::fs::read(&path).unwrap();
             let unpacked = zstd::decode_all(packed.as_slice()).unwrap();
             for mut bytes in [packed, unpacked] {

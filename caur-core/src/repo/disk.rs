@@ -70,7 +70,11 @@ impl Disk {
             return Ok(());
         }
         self.step("create the folder", path, || {
-            DirBuilder::new().mode(mode).create(path)?;
+            match DirBuilder::new().mode(mode).create(path) {
+                // Another target's publish was quicker.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+                outcome => outcome?,
+            }
             // Whatever the umask is: a web server under another account must read the public ones.
             fs::set_permissions(path, Permissions::from_mode(mode))
         })?;
@@ -127,14 +131,41 @@ impl Disk {
 
     /// Replaces a file's content in one step that survives a crash either way.
     pub fn replace(&self, path: &Path, staging: &Path, content: &[u8]) -> Result<(), RepoError> {
-        let name = path.file_name().unwrap_or_default();
-        let staged = staging.join(name);
+        let staged = staging.join(path.file_name().unwrap_or_default());
         self.remove(&staged)?;
-        let mut file = self.create(&staged)?;
-        self.step("write", &staged, || file.write_all(content))?;
-        self.settle(&staged)?;
+        self.write(&staged, content)?;
         self.rename(&staged, path)?;
         path.parent().map_or(Ok(()), |parent| self.sync_folder(parent))
+    }
+
+    /// Like [`Self::replace`] for what can be made anew at any time, so it need not outlast a loss of power.
+    pub fn replace_derived(&self, path: &Path, staging: &Path, content: &[u8]) -> Result<(), RepoError> {
+        let staged = staging.join(path.file_name().unwrap_or_default());
+        self.remove(&staged)?;
+        let mut file = self.create(&staged)?;
+        self.step("write", &staged, || {
+            file.write_all(content)?;
+            file.set_permissions(Permissions::from_mode(0o644))
+        })?;
+        self.rename(&staged, path)
+    }
+
+    /// Writes a staged file, with its content on the disk.
+    pub fn write(&self, path: &Path, content: &[u8]) -> Result<(), RepoError> {
+        let mut file = self.create(path)?;
+        self.step("write", path, || file.write_all(content))?;
+        self.settle(path)
+    }
+
+    /// Gives a file a second name, in place of what has that name; a copy where the file system has no hard links.
+    pub fn share(&self, from: &Path, to: &Path) -> Result<(), RepoError> {
+        self.remove(to)?;
+        self.step("give a second name to a file as", to, || {
+            fs::hard_link(from, to).or_else(|_| {
+                fs::copy(from, to)?;
+                File::open(to)?.sync_all()
+            })
+        })
     }
 
     /// Makes `link` a symbolic link to `to`, in one step.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::database::DatabaseError;
 use super::sign::SignError;
+use super::{Refusal, SnapshotId};
+use crate::model::Target;
 
 /// A failure of disk, database or signing. The operation did not happen, or is finished by the next one.
 #[derive(Debug, thiserror::Error)]
@@ -19,12 +21,14 @@ pub enum RepoError {
         /// Why it failed.
         source: io::Error,
     },
-    /// The root is in use.
-    #[error(
-        "another process uses the repositories in {}; stop it (`fuser {}` names it) or give this one another root",
-        .0.display(), .0.join(".caur/lock").display()
-    )]
-    Locked(PathBuf),
+    /// Somebody else works on the target.
+    #[error("{holder} works on this repository and holds {} locked; wait for it, or look what keeps it", path.display())]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+        /// Who holds it.
+        holder: String,
+    },
     /// The target's private folder and its packages are on different file systems.
     #[error(
         "{} and {} are on different file systems, so files cannot be published in one step; mount the target's whole folder instead of one inside it",
@@ -68,6 +72,86 @@ pub enum RepoError {
         path: PathBuf,
         /// What is wrong.
         problem: String,
+    },
+    /// The state of a target, or a record of its history.
+    #[error(
+        "{} cannot be read: {problem}; if it is of a newer version of this program run that one, else remove it: what it remembers is lost then, the packages are not",
+        path.display()
+    )]
+    Record {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file that was to be added by hand.
+    #[error("{0}; nothing was changed")]
+    Refused(#[from] Refusal),
+    /// There is no such repository.
+    #[error("there is no repository {target} below {}", root.display())]
+    NoTarget {
+        /// The target.
+        target: Target,
+        /// The root.
+        root: PathBuf,
+    },
+    /// Names that the repository does not list.
+    #[error("{target} does not list {}; nothing was changed", names.join(", "))]
+    NotListed {
+        /// The target.
+        target: Target,
+        /// The names.
+        names: Vec<String>,
+    },
+    /// An empty keep-list would remove everything.
+    #[error("the list of what should remain is empty, so everything would be removed; nothing was changed")]
+    EmptyKeepList,
+    /// Much would be removed.
+    #[error(
+        "this removes {removed} of the {listed} packages of {target}, more than a tenth; nothing was changed: look at it with a dry run, then force it"
+    )]
+    TooMany {
+        /// The target.
+        target: Target,
+        /// How many would go.
+        removed: usize,
+        /// How many there are.
+        listed: usize,
+    },
+    /// The repository is not as it was when the change was decided on.
+    #[error(
+        "{target} has changed since this was previewed (then {expected}, now {found}); nothing was changed: look again"
+    )]
+    Moved {
+        /// The target.
+        target: Target,
+        /// What it was.
+        expected: SnapshotId,
+        /// What it is.
+        found: SnapshotId,
+    },
+    /// A state that is not kept.
+    #[error("{target} has no snapshot {number}; kept are {}", kept.iter().map(u64::to_string).collect::<Vec<_>>().join(", "))]
+    NoSnapshot {
+        /// The target.
+        target: Target,
+        /// Its number.
+        number: u64,
+        /// Those that are kept.
+        kept: Vec<u64>,
+    },
+    /// Files that a state needs are lost.
+    #[error(
+        "the snapshot {number} of {target} lists files that are neither in the repository nor in its archive any more: {}; nothing was changed",
+        files.join(", ")
+    )]
+    Gone {
+        /// The target.
+        target: Target,
+        /// The snapshot.
+        number: u64,
+        /// The files.
+        files: Vec<String>,
     },
 }
 

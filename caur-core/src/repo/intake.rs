@@ -4,24 +4,24 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::disk::Disk;
-use super::package::{Package, read_package};
-use super::{Refusal, RepoError, Upload};
+use super::package::{Package, PackageError, Reading, read_package};
+use super::{Policy, Refusal, RepoError, Upload};
 use crate::model::{ManifestFile, Target};
 
 /// The longest name of a file that leaves room for `.sig`.
 const NAME_LIMIT: usize = 251;
 
-/// A package whose content is what the manifest says, in the private folder.
+/// A package in the private folder; of an upload, one whose content is what the manifest says.
 #[derive(Debug)]
 pub struct TakenIn {
-    /// Its name in the manifest.
+    /// Its name where it came from.
     pub file_name: String,
     /// The copy.
     pub staged: PathBuf,
@@ -29,7 +29,8 @@ pub struct TakenIn {
     pub package: Package,
 }
 
-/// Copies the packages of `upload` to `staging`, which is created.
+/// Copies the packages of `upload` to `staging`, which is created. Nothing is copied before all sizes are known to
+/// be what the manifest says and within the bounds of `policy`.
 ///
 /// # Errors
 /// Outside when disks fail, inside when the upload breaks a rule.
@@ -37,9 +38,10 @@ pub fn take_in(
     disk: &Disk,
     upload: &Upload,
     target: &Target,
+    policy: &Policy,
     staging: &Path,
 ) -> Result<Result<Vec<TakenIn>, Refusal>, RepoError> {
-    if let Err(refusal) = check_manifest(upload, target) {
+    if let Err(refusal) = check_manifest(upload, target).and_then(|()| check_sizes(upload, policy)) {
         return Ok(Err(refusal));
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -53,6 +55,11 @@ pub fn take_in(
     if let Err(refusal) = check_names(&folder, upload)? {
         return Ok(Err(refusal));
     }
+    for file in &upload.manifest.files {
+        if let Err(refusal) = check_file(&folder, upload, file)? {
+            return Ok(Err(refusal));
+        }
+    }
     disk.private_folder(staging)?;
     let mut taken = Vec::new();
     for file in &upload.manifest.files {
@@ -62,6 +69,52 @@ pub fn take_in(
         }
     }
     Ok(Ok(taken))
+}
+
+/// Copies the package file at `path`, which an operator names, to `staging`, which is created.
+///
+/// # Errors
+/// Outside when disks fail, inside when the file breaks a rule.
+pub fn take_in_file(
+    disk: &Disk,
+    path: &Path,
+    policy: &Policy,
+    staging: &Path,
+) -> Result<Result<TakenIn, Refusal>, RepoError> {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    if !is_file_name(&name) {
+        return Ok(Err(Refusal::BadFileName(name)));
+    }
+    if is_signature(name.as_bytes()) {
+        return Ok(Err(Refusal::Signature(name)));
+    }
+    let staged = staging.join(&name);
+    if staged.exists() {
+        return Ok(Err(Refusal::ListedTwice(name)));
+    }
+    let stat = match rustix::fs::lstat(path) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Err(Refusal::NoFile(path.display().to_string()))),
+        Err(error) => return Err(RepoError::io("look at", path, error.into())),
+    };
+    let (source, size) = match open_regular(CWD, path, &stat) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return Ok(Err(Refusal::NotRegular(name))),
+        Err(error) => return Err(RepoError::io("open", path, error.into())),
+    };
+    if let Err(refusal) = check_size(&name, size, policy) {
+        return Ok(Err(refusal));
+    }
+    disk.private_folder(staging)?;
+    let reading = copy(disk, source, size, path, &staged)?;
+    if reading.size != size {
+        return Ok(Err(Refusal::Changed(name)));
+    }
+    Ok(taken_in(&name, staged, reading.package))
 }
 
 fn check_manifest(upload: &Upload, target: &Target) -> Result<(), Refusal> {
@@ -86,6 +139,31 @@ fn check_manifest(upload: &Upload, target: &Target) -> Result<(), Refusal> {
         if !names.insert(name) {
             return Err(Refusal::ListedTwice(name.clone()));
         }
+    }
+    Ok(())
+}
+
+/// The sizes that the manifest states; that the files have them is checked before one of them is copied.
+fn check_sizes(upload: &Upload, policy: &Policy) -> Result<(), Refusal> {
+    let files = &upload.manifest.files;
+    for file in files {
+        check_size(&file.name, file.size, policy)?;
+    }
+    let size = files
+        .iter()
+        .fold(0_u64, |sum, file| sum.saturating_add(file.size));
+    let limit = policy.largest_upload;
+    if size > limit {
+        return Err(Refusal::UploadTooLarge { size, limit });
+    }
+    Ok(())
+}
+
+fn check_size(name: &str, size: u64, policy: &Policy) -> Result<(), Refusal> {
+    let limit = policy.largest_package;
+    if size > limit {
+        let file = name.to_owned();
+        return Err(Refusal::TooLarge { file, size, limit });
     }
     Ok(())
 }
@@ -130,6 +208,40 @@ fn check_names(folder: &OwnedFd, upload: &Upload) -> Result<Result<(), Refusal>,
     Ok(Ok(()))
 }
 
+/// Looks at a file without opening it, which would have effects of its own if it were a device.
+fn check_file(
+    folder: &OwnedFd,
+    upload: &Upload,
+    file: &ManifestFile,
+) -> Result<Result<Stat, Refusal>, RepoError> {
+    let stat = match rustix::fs::statat(folder, file.name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(Err(Refusal::Missing(file.name.clone()))),
+        Err(error) => {
+            return Err(RepoError::io(
+                "look at",
+                &upload.dir.join(&file.name),
+                error.into(),
+            ));
+        }
+    };
+    if !is_regular(&stat) {
+        return Ok(Err(Refusal::NotRegular(file.name.clone())));
+    }
+    Ok(check_stated_size(file, size_of(&stat)).map(|()| stat))
+}
+
+fn check_stated_size(file: &ManifestFile, found: u64) -> Result<(), Refusal> {
+    if found == file.size {
+        return Ok(());
+    }
+    Err(Refusal::Size {
+        file: file.name.clone(),
+        expected: file.size,
+        found,
+    })
+}
+
 fn take_file(
     disk: &Disk,
     folder: &OwnedFd,
@@ -139,35 +251,24 @@ fn take_file(
 ) -> Result<Result<TakenIn, Refusal>, RepoError> {
     let name = &file.name;
     let path = upload.dir.join(name);
-    // Without NONBLOCK a pipe would hold the whole repository up.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let source = match rustix::fs::openat(folder, name.as_str(), flags, Mode::empty()) {
-        Ok(source) => source,
+    // Again: what was looked at before the copying began can be something else by now.
+    let stat = match check_file(folder, upload, file)? {
+        Ok(stat) => stat,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let (source, size) = match open_regular(folder, Path::new(name), &stat) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return Ok(Err(Refusal::NotRegular(name.clone()))),
         Err(Errno::NOENT) => return Ok(Err(Refusal::Missing(name.clone()))),
-        Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => return Ok(Err(Refusal::NotRegular(name.clone()))),
         Err(error) => return Err(RepoError::io("open", &path, error.into())),
     };
-    let stat = rustix::fs::fstat(&source).map_err(|error| RepoError::io("look at", &path, error.into()))?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Ok(Err(Refusal::NotRegular(name.clone())));
-    }
-    let size = u64::try_from(stat.st_size).unwrap_or_default();
-    let wrong_size = |found| Refusal::Size {
-        file: name.clone(),
-        expected: file.size,
-        found,
-    };
-    if size != file.size {
-        return Ok(Err(wrong_size(size)));
+    if let Err(refusal) = check_stated_size(file, size) {
+        return Ok(Err(refusal));
     }
     let staged = staging.join(name);
-    let copy = disk.create(&staged)?;
-    // One byte more than announced is enough to see that the file grows under the reader's hands.
-    let source = File::from(source).take(file.size.saturating_add(1));
-    let reading = read_package(source, io::BufWriter::with_capacity(256 << 10, copy))
-        .map_err(|error| RepoError::io("take in", &path, error))?;
-    if reading.size != file.size {
-        return Ok(Err(wrong_size(reading.size)));
+    let reading = copy(disk, source, file.size, &path, &staged)?;
+    if let Err(refusal) = check_stated_size(file, reading.size) {
+        return Ok(Err(refusal));
     }
     if reading.sha256 != file.sha256 {
         let (expected, found) = (file.sha256.clone(), reading.sha256);
@@ -177,15 +278,49 @@ fn take_file(
             found,
         }));
     }
-    Ok(match reading.package {
+    Ok(taken_in(name, staged, reading.package))
+}
+
+/// Opens what `stat` was found at `path`; `None` when that is not, or no longer, a regular file.
+fn open_regular(folder: impl AsFd, path: &Path, stat: &Stat) -> Result<Option<(File, u64)>, Errno> {
+    if !is_regular(stat) {
+        return Ok(None);
+    }
+    // Without NONBLOCK a pipe that took the file's place would hold the whole repository up.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(folder, path, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let stat = rustix::fs::fstat(&file)?;
+    Ok(is_regular(&stat).then(|| (File::from(file), size_of(&stat))))
+}
+
+fn is_regular(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+}
+
+fn size_of(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or_default()
+}
+
+fn copy(disk: &Disk, source: File, size: u64, path: &Path, staged: &Path) -> Result<Reading, RepoError> {
+    let copy = disk.create(staged)?;
+    // One byte more than expected is enough to see that the file grows under the reader's hands.
+    let source = source.take(size.saturating_add(1));
+    read_package(source, io::BufWriter::with_capacity(256 << 10, copy))
+        .map_err(|error| RepoError::io("take in", path, error))
+}
+
+fn taken_in(name: &str, staged: PathBuf, package: Result<Package, PackageError>) -> Result<TakenIn, Refusal> {
+    let file = name.to_owned();
+    match package {
         Ok(package) => Ok(TakenIn {
-            file_name: name.clone(),
+            file_name: file,
             staged,
             package,
         }),
-        Err(source) => Err(Refusal::Package {
-            file: name.clone(),
-            source,
-        }),
-    })
+        Err(source) => Err(Refusal::Package { file, source }),
+    }
 }

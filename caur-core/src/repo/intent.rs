@@ -9,40 +9,78 @@ use super::RepoError;
 use super::disk::Disk;
 use super::layout::Layout;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a transaction does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     format: u32,
+    /// Its number in the target's history.
+    pub number: u64,
     /// SHA-256 of the next packages database. The transaction counts from when this is the current one.
     pub database_sha256: String,
-    /// Package files that are new.
+    /// Whether signatures of the databases go with them.
+    pub signed_databases: bool,
+    /// Files that are new, in the order in which they are placed.
     pub place: Vec<Placement>,
-    /// Package files that the next database no longer lists.
-    pub supersede: Vec<String>,
+    /// The oldest snapshot that is kept afterwards.
+    pub oldest_snapshot: u64,
 }
 
-/// A package file on its way from the staging folder.
+/// A file on its way from the staging folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
     /// Its path below the staging folder.
     pub staged: String,
     /// Its public name.
     pub name: String,
-    /// Whether the database lists this very file already, and only the file was lost.
-    pub listed: bool,
+    /// Whether it takes the place of what has that name; else that is somebody's and goes to the archive.
+    pub over: bool,
+}
+
+/// A record as the first version wrote it: each placement is a package with its signature.
+#[derive(Deserialize)]
+struct FirstFormat {
+    database_sha256: String,
+    place: Vec<FirstPlacement>,
+}
+
+#[derive(Deserialize)]
+struct FirstPlacement {
+    staged: String,
+    name: String,
+    listed: bool,
+}
+
+impl From<FirstFormat> for Intent {
+    fn from(first: FirstFormat) -> Self {
+        let files = first.place.into_iter().flat_map(|placement| {
+            [".sig", ""].map(|suffix| Placement {
+                staged: format!("{}{suffix}", placement.staged),
+                name: format!("{}{suffix}", placement.name),
+                over: placement.listed,
+            })
+        });
+        Self {
+            number: 0,
+            signed_databases: false,
+            place: files.collect(),
+            ..Self::new(first.database_sha256)
+        }
+    }
 }
 
 impl Intent {
-    /// A record in the present format.
+    /// A record that places nothing yet.
     #[must_use]
-    pub fn new(database_sha256: String, place: Vec<Placement>, supersede: Vec<String>) -> Self {
+    pub fn new(database_sha256: String) -> Self {
         Self {
             format: FORMAT,
+            number: 0,
             database_sha256,
-            place,
-            supersede,
+            signed_databases: false,
+            place: Vec::new(),
+            oldest_snapshot: 0,
         }
     }
 
@@ -54,18 +92,25 @@ impl Intent {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(RepoError::io("read", &path, error)),
         };
-        let bad = |problem: String| RepoError::Intent {
-            path: path.clone(),
-            problem,
-        };
-        let intent: Self = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
-        if intent.format != FORMAT {
-            return Err(bad(format!(
-                "it has the format {}, known is {FORMAT}",
-                intent.format
-            )));
+        Self::parse(&text)
+            .map(Some)
+            .map_err(|problem| RepoError::Intent { path, problem })
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
         }
-        Ok(Some(intent))
+        let said = |error: serde_json::Error| error.to_string();
+        let Format { format } = serde_json::from_slice(text).map_err(said)?;
+        match format {
+            1 => serde_json::from_slice::<FirstFormat>(text)
+                .map(Self::from)
+                .map_err(said),
+            FORMAT => serde_json::from_slice(text).map_err(said),
+            other => Err(format!("it has the format {other}, known is {FORMAT}")),
+        }
     }
 
     /// Puts the record on the disk.
@@ -78,9 +123,31 @@ impl Intent {
         disk.replace(&path, &layout.staging(), &text)
     }
 
-    /// Takes the record back: the transaction is done, or as if it had never been.
+    /// Takes the record back: the transaction is done, or as if it had never been. Finding it again after a loss of
+    /// power does no harm, so nothing waits for the disk.
     pub fn remove(disk: &Disk, layout: &Layout) -> Result<(), RepoError> {
-        disk.remove(&layout.intent())?;
-        disk.sync_folder(&layout.private())
+        disk.remove(&layout.intent())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_the_first_version_is_understood() {
+        let text = br#"{"format":1,"database_sha256":"5e","place":[{"staged":"0/a","name":"a","listed":false}],"supersede":["b"]}"#;
+        let intent = Intent::parse(text).unwrap();
+        let names: Vec<_> = intent
+            .place
+            .iter()
+            .map(|file| (&*file.staged, &*file.name))
+            .collect();
+        assert_eq!(
+            (&*intent.database_sha256, &*names),
+            ("5e", &[("0/a.sig", "a.sig"), ("0/a", "a")][..])
+        );
+        let error = Intent::parse(br#"{"format":9}"#).unwrap_err();
+        assert!(error.contains("format 9"), "{error}");
     }
 }

@@ -9,6 +9,7 @@ use crate::model::{Arch, Target, TargetRepo};
 
 /// The private folder, at the root and in each target's folder.
 pub const PRIVATE: &str = ".caur";
+const STATE: &str = "state.json";
 
 /// The two databases of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +54,13 @@ impl Layout {
         self.target_folder().join(self.target.arch.as_str())
     }
 
-    /// `TARGET/archive/`: superseded files.
+    /// `TARGET/archive/`: what no database lists any more.
     #[must_use]
     pub fn archive(&self) -> PathBuf {
         self.target_folder().join("archive")
     }
 
-    /// `TARGET/.caur/ARCH/`: the intent record and the staging folder.
+    /// `TARGET/.caur/ARCH/`: the intent record, the staging folder and the history.
     #[must_use]
     pub fn private(&self) -> PathBuf {
         self.target_folder().join(PRIVATE).join(self.target.arch.as_str())
@@ -75,6 +76,58 @@ impl Layout {
     #[must_use]
     pub fn intent(&self) -> PathBuf {
         self.private().join("intent.json")
+    }
+
+    /// What is known of the target besides its database.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.private().join(STATE)
+    }
+
+    /// The next state while it is prepared.
+    #[must_use]
+    pub fn staged_state(&self) -> PathBuf {
+        self.staging().join(STATE)
+    }
+
+    /// The file whose lock keeps others away from the target.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.private().join("lock")
+    }
+
+    /// The file whose lock keeps other architectures away from the target's lists.
+    #[must_use]
+    pub fn lists_lock(&self) -> PathBuf {
+        self.target_folder().join(PRIVATE).join("lists.lock")
+    }
+
+    /// `TARGET/.caur/ARCH/history/`: records and snapshots.
+    #[must_use]
+    pub fn history(&self) -> PathBuf {
+        self.private().join("history")
+    }
+
+    /// The record of a transaction.
+    #[must_use]
+    pub fn record(&self, number: u64) -> PathBuf {
+        self.history().join(format!("{number}.json"))
+    }
+
+    /// The next record while it is prepared.
+    #[must_use]
+    pub fn staged_record(&self) -> PathBuf {
+        self.staging().join("record.json")
+    }
+
+    /// A database as a transaction left it.
+    #[must_use]
+    pub fn snapshot(&self, number: u64, kind: DatabaseKind) -> PathBuf {
+        let kind = match kind {
+            DatabaseKind::Packages => "db",
+            DatabaseKind::Files => "files",
+        };
+        self.history().join(format!("{number}.{kind}.tar.zst"))
     }
 
     /// A database.

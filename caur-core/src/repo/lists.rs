@@ -1,39 +1,56 @@
-//! The small files beside a target's packages that mirrors and scripts read: `lastupdate`, `pkgs.txt` and
-//! `pkgs.files.txt`. They are about the target, whatever the architecture.
+//! The small files beside a target's packages that mirrors, scripts and people read: `lastupdate`, `pkgs.txt` and
+//! `pkgs.files.txt` are about the target, whatever the architecture; `index.html` and `packages.json` are about one.
+//!
+//! All of them can be made anew from the databases, so nothing waits until they are on the disk.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::RepoError;
-use super::database::read_index;
-use super::disk::Disk;
+use super::database::{Index, read_index};
 use super::layout::{DatabaseKind, Layout, architectures};
-use crate::model::TargetRepo;
+use super::lock::Lock;
+use super::store::{Store, now};
 
-/// Writes the lists of `repo` from its databases, by way of the staging folder of `layout`.
-pub fn write(disk: &Disk, root: &Path, repo: &TargetRepo, layout: &Layout) -> Result<(), RepoError> {
-    let folder = layout.target_folder();
+/// Writes the lists of a target, by way of its staging folder. `index` is what its database lists, where that is known.
+pub fn write(store: &Store<'_>, index: Option<&Index>) -> Result<(), RepoError> {
+    let read = |layout: &Layout| {
+        let path = layout.database(DatabaseKind::Packages);
+        read_index(&path).map_err(|source| RepoError::Database { path, source })
+    };
+    let own = match index {
+        Some(_) => None,
+        None => Some(read(&store.layout)?),
+    };
+    let own = index.or(own.as_ref()).expect("one of the two is there");
+
+    let (root, repo, folder) = (
+        &store.options.root,
+        &store.target.repo,
+        store.layout.target_folder(),
+    );
+    let _others_wait = Lock::take(&store.layout.lists_lock(), store.options.patience)?;
     let targets = architectures(root, repo, |layout| layout.database(DatabaseKind::Packages))
         .map_err(|error| RepoError::io("list", &folder, error))?;
     let (mut entries, mut files) = (BTreeSet::new(), BTreeSet::new());
-    for target in targets {
-        let path = Layout::new(root, &target).database(DatabaseKind::Packages);
-        for (name, listed) in read_index(&path).map_err(|source| RepoError::Database { path, source })? {
+    let mut collect = |index: &Index| {
+        for (name, listed) in index {
             entries.insert(format!("{name}-{}", listed.version));
-            files.insert(listed.file_name);
+            files.insert(listed.file_name.clone());
         }
+    };
+    collect(own);
+    for target in targets.iter().filter(|target| *target != store.target) {
+        collect(&read(&Layout::new(root, target))?);
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let staging = store.layout.staging();
     for (name, text) in [
         ("pkgs.txt", lines(&entries)),
         ("pkgs.files.txt", lines(&files)),
-        ("lastupdate", format!("{now}\n")),
+        ("lastupdate", format!("{}\n", now())),
     ] {
-        disk.replace(&folder.join(name), &layout.staging(), text.as_bytes())?;
+        store
+            .disk
+            .replace_derived(&folder.join(name), &staging, text.as_bytes())?;
     }
     Ok(())
 }

@@ -6,20 +6,36 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::archive::{Member, for_each_member};
-use super::compression::{Compression, decompress};
+use super::compression::{Bomb, Compression, decompress};
 use super::pkginfo::{self, PkgInfo, PkgInfoError};
+use super::ustar::{ArchiveError, BLOCK};
 
-/// What a package may unpack to, in bytes; a decompression bomb stops here.
+/// What a package may unpack to, in bytes, however large it is itself.
 pub const UNPACKED_LIMIT: u64 = 64 << 30;
 /// What the paths in a package may take together, in bytes. The largest real lists stay below 10 MiB.
 const PATHS_LIMIT: usize = 32 << 20;
+/// What a path takes in memory beside its text, in bytes.
+const PATH_OVERHEAD: usize = 32;
 
 /// A file that is not a package that can be relied on.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
-    /// The archive is damaged, cut short, or no archive.
-    #[error("it cannot be read as a package (damaged, cut short, or unpacking beyond all bounds): {0}")]
-    Unreadable(#[from] io::Error),
+    /// The compressed data is damaged or cut short.
+    #[error(
+        "it cannot be read as a package (damaged, cut short, or compressed beyond what pacman takes): {0}"
+    )]
+    Unreadable(io::Error),
+    /// A decompression bomb.
+    #[error(transparent)]
+    Bomb(Bomb),
+    /// The archive is damaged, or readers could disagree about it.
+    #[error(transparent)]
+    Archive(ArchiveError),
+    /// It begins as no package of makepkg does.
+    #[error(
+        "it does not begin with a metadata file such as .BUILDINFO or .PKGINFO, so that programs can disagree about what it is; build it with an unchanged makepkg"
+    )]
+    Beginning,
     /// There is no `.PKGINFO`.
     #[error("it has no .PKGINFO, so it is not a package")]
     NoPkgInfo,
@@ -32,12 +48,22 @@ pub enum PackageError {
     /// `.PKGINFO` has bad content.
     #[error(transparent)]
     PkgInfo(#[from] PkgInfoError),
-    /// A path that leaves the root or is absolute.
-    #[error("it holds the path {0:?}, which is absolute or leads out of the root")]
+    /// A path that leaves the root, is absolute or has several spellings.
+    #[error("it holds the path {0:?}, which is absolute, leads out of the root or is oddly spelled")]
     Path(String),
+    /// A hard link to what is not in the package.
+    #[error("it holds a hard link to {0:?}, which is not one of its own files")]
+    HardLink(String),
     /// Too many paths.
-    #[error("its paths take more than {PATHS_LIMIT} bytes")]
+    #[error("its list of files takes more than {PATHS_LIMIT} bytes")]
     TooManyPaths,
+}
+
+impl From<io::Error> for PackageError {
+    fn from(error: io::Error) -> Self {
+        let archive = |error: io::Error| error.downcast().map_or_else(Self::Unreadable, Self::Archive);
+        error.downcast().map_or_else(archive, Self::Bomb)
+    }
 }
 
 /// What a package file says and is.
@@ -112,32 +138,92 @@ pub fn read_package(source: impl Read, copy: impl Write) -> io::Result<Reading> 
 }
 
 fn read_contents(source: impl Read) -> Result<(PkgInfo, Vec<String>, Compression), PackageError> {
-    let (compression, unpacked) = decompress(source)?;
+    let (compression, mut unpacked) = decompress(source)?;
+    let beginning = check_beginning(&mut unpacked)?;
     let mut info = None;
-    let mut files = Vec::new();
-    let mut paths_size = 0;
-    for_each_member(unpacked, UNPACKED_LIMIT, |member| {
-        if member.path == b".PKGINFO" {
+    let mut files = PathList::default();
+    let mut hard_links = PathList::default();
+    for_each_member(beginning.chain(unpacked), UNPACKED_LIMIT, |member| {
+        check_path(member)?;
+        if member.path == PKGINFO {
             if info.is_some() {
                 return Err(PackageError::SecondPkgInfo);
             }
             info = Some(read_pkginfo(member)?);
         }
-        if member.path.starts_with(b"/") || member.path.split(|&b| b == b'/').any(|part| part == b"..") {
-            return Err(PackageError::Path(escape(&member.path)));
-        }
         if !member.path.starts_with(b".") {
-            paths_size += member.path.len();
-            if paths_size > PATHS_LIMIT {
-                return Err(PackageError::TooManyPaths);
-            }
-            files.push(escape(&member.path));
+            files.push(&member.path)?;
         }
-        Ok(())
+        member
+            .hard_link
+            .as_ref()
+            .map_or(Ok(()), |target| hard_links.push(target))
     })?;
-    files.sort_unstable();
-    files.dedup();
-    Ok((info.ok_or(PackageError::NoPkgInfo)?, files, compression))
+    let info = info.ok_or(PackageError::NoPkgInfo)?;
+    let files = files.sorted();
+    // A target that is not in the package would be a file that is there where the package is installed.
+    let is_stray = |target: &String| files.binary_search(target).is_err();
+    match hard_links.sorted().into_iter().find(is_stray) {
+        Some(target) => Err(PackageError::HardLink(target)),
+        None => Ok((info, files, compression)),
+    }
+}
+
+/// Paths in the spelling of `bsdtar -t`, as many as memory is for.
+#[derive(Default)]
+struct PathList {
+    paths: Vec<String>,
+    size: usize,
+}
+
+impl PathList {
+    fn push(&mut self, path: &[u8]) -> Result<(), PackageError> {
+        let path = escape(path);
+        self.size += path.len() + PATH_OVERHEAD;
+        if self.size > PATHS_LIMIT {
+            return Err(PackageError::TooManyPaths);
+        }
+        self.paths.push(path);
+        Ok(())
+    }
+
+    fn sorted(mut self) -> Vec<String> {
+        self.paths.sort_unstable();
+        self.paths.dedup();
+        self.paths
+    }
+}
+
+const PKGINFO: &[u8] = b".PKGINFO";
+
+/// Reads the first block and makes sure that it is a tar header to everybody: libarchive looks for a dozen formats
+/// and compressions, of which some begin with letters that a name could begin with, or a text line that it could hold.
+fn check_beginning(unpacked: &mut impl Read) -> Result<io::Cursor<Vec<u8>>, PackageError> {
+    let mut block = Vec::with_capacity(BLOCK);
+    unpacked.take(BLOCK as u64).read_to_end(&mut block)?;
+    let name = block.split(|&byte| byte == 0).next().unwrap_or(&block);
+    let usual = name.starts_with(b".") || name.starts_with(b"PaxHeader");
+    if block.len() == BLOCK && !(usual && name.iter().all(u8::is_ascii_graphic)) {
+        return Err(PackageError::Beginning);
+    }
+    Ok(io::Cursor::new(block))
+}
+
+/// pacman takes paths as they are spelled, bsdtar and so `repo-add` some spellings for the same.
+fn check_path(member: &Member<'_>) -> Result<(), PackageError> {
+    let is_plain = |path: &[u8]| {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        path.split(|&byte| byte == b'/')
+            .all(|part| !matches!(part, b"" | b"." | b".."))
+    };
+    if !is_plain(&member.path) {
+        return Err(PackageError::Path(escape(&member.path)));
+    }
+    // bsdtar, asked for .PKGINFO, would also print what lies in a folder of that name.
+    if member.path.starts_with(b".PKGINFO/") {
+        return Err(PackageError::OddPkgInfo);
+    }
+    Ok(())
 }
 
 fn read_pkginfo(member: &mut Member<'_>) -> Result<PkgInfo, PackageError> {

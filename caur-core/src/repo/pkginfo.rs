@@ -7,6 +7,9 @@
 /// The longest `.PKGINFO` that is read, in bytes. Real ones stay below 100 KiB.
 pub const SIZE_LIMIT: u64 = 1 << 20;
 
+/// The fields that say what a package is.
+const IDENTITY: [&str; 4] = ["pkgname", "pkgbase", "pkgver", "arch"];
+
 /// A `.PKGINFO` that cannot be relied on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PkgInfoError {
@@ -22,6 +25,9 @@ pub enum PkgInfoError {
     /// A field that says what the package is occurs twice.
     #[error(".PKGINFO states {0} more than once")]
     Repeated(&'static str),
+    /// A field that says what the package is, in a form that only some programs read.
+    #[error(".PKGINFO states {0} in another form than `{0} = VALUE`, so that programs can disagree about it")]
+    Spelling(&'static str),
     /// A number that is none.
     #[error(".PKGINFO: {0} is {1:?}, expected a whole number")]
     NotANumber(&'static str, String),
@@ -45,9 +51,16 @@ impl PkgInfo {
             if let Some(character) = line.chars().find(|&c| c.is_control() && c != '\t') {
                 return Err(PkgInfoError::ControlCharacter(character, number + 1));
             }
-            let line = line.trim_matches([' ', '\t']);
-            if !line.is_empty() && !line.starts_with('#') {
-                fields.push(field(line));
+            let trimmed = line.trim_matches([' ', '\t']);
+            if !trimmed.is_empty() && !trimmed.starts_with('#') {
+                let (key, value) = field(trimmed);
+                // repo-add trims and splits lines generously, pacman does not at all.
+                if let Some(key) = IDENTITY.iter().find(|&&identity| identity == key)
+                    && line != format!("{key} = {value}")
+                {
+                    return Err(PkgInfoError::Spelling(key));
+                }
+                fields.push((key, value));
             }
         }
         let info = Self { fields };

@@ -1,11 +1,12 @@
 //! After an end at any step: a transaction whose database is the current one is finished, any other is taken back.
 
-use super::RepoError;
 use super::database::read_index;
+use super::disk::Disk;
 use super::intent::Intent;
 use super::layout::DatabaseKind;
-use super::sign::signature_path;
-use super::transaction::{Place, carry_out, hash_file};
+use super::store::Store;
+use super::transaction::{carry_out, hash_file};
+use super::{RepoError, RepositoryOptions};
 use crate::model::Target;
 
 /// What was done about an unfinished transaction.
@@ -24,54 +25,68 @@ pub struct Recovered {
     pub target: Target,
     /// What was done about it.
     pub recovery: Recovery,
-    /// The package files that it was about.
+    /// The files that it was about to place.
     pub files: Vec<String>,
 }
 
 /// Settles the unfinished transaction of a target, where there is one, and clears the staging folder.
-pub fn recover(place: &Place<'_>) -> Result<Option<Recovery>, RepoError> {
-    let recovery = match Intent::read(place.layout)? {
-        Some(intent) if is_current(place, &intent)? => {
+pub fn recover(store: &Store<'_>) -> Result<Option<Recovery>, RepoError> {
+    let recovery = match Intent::read(&store.layout)? {
+        Some(intent) if is_current(store, &intent)? => {
             // Lists and links go by way of the staging folder, which may be gone already.
-            place.disk.private_folder(&place.layout.staging())?;
-            carry_out(place, &intent)?;
+            store.disk.private_folder(&store.layout.staging())?;
+            carry_out(store, &intent, None)?;
             Some(Recovery::Completed)
         }
         Some(intent) => {
-            take_back(place, &intent)?;
+            take_back(store, &intent)?;
             Some(Recovery::RolledBack)
         }
         None => None,
     };
-    place.disk.remove_folder(&place.layout.staging())?;
+    store.disk.remove_folder(&store.layout.staging())?;
     Ok(recovery)
 }
 
-fn is_current(place: &Place<'_>, intent: &Intent) -> Result<bool, RepoError> {
-    let path = place.layout.database(DatabaseKind::Packages);
+/// Settles the unfinished transaction of `target`, and says so.
+pub fn recover_reported(
+    disk: &Disk,
+    options: &RepositoryOptions,
+    target: &Target,
+) -> Result<Option<Recovered>, RepoError> {
+    let store = Store::locked(disk, options, target)?;
+    let intent = Intent::read(&store.layout)?;
+    let placements = intent.into_iter().flat_map(|intent| intent.place);
+    let files: Vec<String> = placements.map(|placement| placement.name).collect();
+    let Some(recovery) = recover(&store)? else {
+        return Ok(None);
+    };
+    tracing::info!(%target, ?recovery, ?files, "settled a transaction that was not finished");
+    Ok(Some(Recovered {
+        target: target.clone(),
+        recovery,
+        files,
+    }))
+}
+
+fn is_current(store: &Store<'_>, intent: &Intent) -> Result<bool, RepoError> {
+    let path = store.layout.database(DatabaseKind::Packages);
     Ok(path.exists() && hash_file(&path)? == intent.database_sha256)
 }
 
 /// Removes what was placed. Whoever changed the database in between keeps what it lists.
-fn take_back(place: &Place<'_>, intent: &Intent) -> Result<(), RepoError> {
-    let path = place.layout.database(DatabaseKind::Packages);
+fn take_back(store: &Store<'_>, intent: &Intent) -> Result<(), RepoError> {
+    let path = store.layout.database(DatabaseKind::Packages);
     let index = read_index(&path).map_err(|source| RepoError::Database { path, source })?;
     for placement in &intent.place {
-        let staged = place.layout.staging().join(&placement.staged);
-        let public = place.layout.public().join(&placement.name);
-        if index.values().any(|listed| listed.file_name == placement.name) {
-            continue;
-        }
-        for (staged, public) in [
-            (signature_path(&staged), signature_path(&public)),
-            (staged, public),
-        ] {
-            // What still lies in the staging folder was not placed; the public file is another one's.
-            if !staged.exists() {
-                place.disk.remove(&public)?;
-            }
+        let staged = store.layout.staging().join(&placement.staged);
+        let package = placement.name.strip_suffix(".sig").unwrap_or(&placement.name);
+        let listed = index.values().any(|listed| listed.file_name == package);
+        // What still lies in the staging folder was not placed; the public file is another one's.
+        if !listed && !staged.exists() {
+            store.disk.remove(&store.layout.public().join(&placement.name))?;
         }
     }
-    place.disk.sync_folder(&place.layout.public())?;
-    Intent::remove(place.disk, place.layout)
+    store.disk.sync_folder(&store.layout.public())?;
+    Intent::remove(store.disk, &store.layout)
 }

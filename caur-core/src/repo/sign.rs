@@ -5,8 +5,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
+
+use super::signing_key::{KeyTrouble, find_signing_key};
 
 /// How packages are signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +41,25 @@ pub enum SignError {
         /// The wanted key.
         key: Option<String>,
     },
-    /// The key is expired, revoked, disabled or cannot sign.
-    #[error("no secret key{} in the gpg home {} can sign: expired, revoked or without the right to sign; extend it with `gpg --homedir {} --quick-set-expire`", for_key(key), home.display(), home.display())]
-    Unusable {
+    /// The key has expired.
+    #[error("the signing key{} in the gpg home {} has expired; extend it with `gpg --homedir {} --quick-set-expire FINGERPRINT 1y '*'`, and its copy in the keyring package", for_key(key), home.display(), home.display())]
+    Expired {
+        /// The gpg home.
+        home: PathBuf,
+        /// The wanted key.
+        key: Option<String>,
+    },
+    /// The key is revoked.
+    #[error("the signing key{} in the gpg home {} is revoked; import or create another one, and name it where several are there", for_key(key), home.display())]
+    Revoked {
+        /// The gpg home.
+        home: PathBuf,
+        /// The wanted key.
+        key: Option<String>,
+    },
+    /// The key is disabled or cannot sign.
+    #[error("no secret key{} in the gpg home {} may sign: it is disabled or made for other uses; add a subkey with `gpg --homedir {} --quick-add-key FINGERPRINT ed25519 sign`", for_key(key), home.display(), home.display())]
+    Unfit {
         /// The gpg home.
         home: PathBuf,
         /// The wanted key.
@@ -104,47 +122,70 @@ impl Signing {
         }
         let mut command = gpg(home);
         command.args(["--with-colons", "--list-secret-keys"]).args(key);
-        let listing = String::from_utf8_lossy(&run(command, home)?.stdout).into_owned();
+        let listing = run(command, home)?.stdout;
         let (home, key) = (home.clone(), key.clone());
-        let keys: Vec<Vec<&str>> = listing
-            .lines()
-            .filter(|line| line.starts_with("sec:"))
-            .map(|line| line.split(':').collect())
-            .collect();
-        if keys.is_empty() {
-            return Err(SignError::NoSecretKey { home, key });
-        }
-        // Field 12 lists what the whole key can do, in capitals; a D says that it is disabled.
-        let can_sign = |fields: &Vec<&str>| {
-            fields
-                .get(11)
-                .is_some_and(|can| can.contains('S') && !can.contains('D'))
-                && !matches!(fields.get(1), Some(&("e" | "r" | "i")))
-        };
-        if keys.iter().any(can_sign) {
-            Ok(())
-        } else {
-            Err(SignError::Unusable { home, key })
-        }
+        find_signing_key(&String::from_utf8_lossy(&listing), key.as_deref()).map_err(
+            |trouble| match trouble {
+                KeyTrouble::Missing => SignError::NoSecretKey { home, key },
+                KeyTrouble::Expired => SignError::Expired { home, key },
+                KeyTrouble::Revoked => SignError::Revoked { home, key },
+                KeyTrouble::Unfit => SignError::Unfit { home, key },
+            },
+        )
     }
 
-    /// Signs each of `files`, all in one folder, into `FILE.sig` and checks the signatures.
+    /// Signs each of `files` into `FILE.sig` and checks the signatures, several at a time.
     ///
     /// # Errors
-    /// When one cannot be signed or its signature does not verify.
+    /// The first one, when a file cannot be signed or its signature does not verify. None of the files has a
+    /// signature then.
     pub fn sign(&self, files: &[PathBuf]) -> Result<(), SignError> {
         let Self::Gpg { home, key } = self else {
             return Ok(());
         };
-        files.iter().try_for_each(|file| {
-            match sign_file(home, key, file) {
-                // gpg says so of a default key that has expired, too; the key list tells them apart.
-                Err(missing @ SignError::NoSecretKey { .. }) => return self.check().and(Err(missing)),
-                outcome => outcome?,
+        let outcome = each(files, |file| {
+            sign_file(home, key, file).and_then(|()| verify(home, file))
+        });
+        if outcome.is_err() {
+            for file in files {
+                // Missing ones are expected; one that stays does no harm beyond the staging folder.
+                let _ = std::fs::remove_file(signature_path(file));
             }
-            verify(home, file)
-        })
+        }
+        match outcome {
+            // gpg says the same of a default key that has expired; the key list tells them apart.
+            Err(error @ (SignError::NoSecretKey { .. } | SignError::Unfit { .. })) => {
+                self.check().and(Err(error))
+            }
+            outcome => outcome,
+        }
     }
+}
+
+/// Does the work for each file on as many threads as there are processors. After an error no more is begun.
+fn each(files: &[PathBuf], work: impl Fn(&Path) -> Result<(), SignError> + Sync) -> Result<(), SignError> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let queue = Mutex::new(files.iter());
+    let error = Mutex::new(None);
+    let next = || {
+        let stopped = error.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.next().filter(|_| !stopped)
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(files.len()) {
+            scope.spawn(|| {
+                while let Some(file) = next() {
+                    if let Err(failure) = work(file) {
+                        let mut first = error.lock().unwrap_or_else(PoisonError::into_inner);
+                        first.get_or_insert(failure);
+                    }
+                }
+            });
+        }
+    });
+    let error = error.into_inner().unwrap_or_else(PoisonError::into_inner);
+    error.map_or(Ok(()), Err)
 }
 
 fn sign_file(home: &Path, key: &Option<String>, file: &Path) -> Result<(), SignError> {
@@ -185,8 +226,12 @@ fn classify(home: &Path, key: &Option<String>, file: &Path, output: &Output) -> 
     // Codes of INV_SGNR: 1 is not found, 4 revoked, 5 expired, 9 no secret key.
     if says("INV_SGNR 9") || says("INV_SGNR 1") || says("NO_SECKEY") {
         SignError::NoSecretKey { home, key }
-    } else if says("KEYEXPIRED") || says("INV_SGNR") {
-        SignError::Unusable { home, key }
+    } else if says("KEYEXPIRED") || says("INV_SGNR 5") {
+        SignError::Expired { home, key }
+    } else if says("KEYREVOKED") || says("INV_SGNR 4") {
+        SignError::Revoked { home, key }
+    } else if says("INV_SGNR") {
+        SignError::Unfit { home, key }
     } else if words.contains("pinentry") || words.contains("passphrase") {
         SignError::Locked(home)
     } else {

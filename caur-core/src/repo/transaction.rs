@@ -1,10 +1,11 @@
-//! A publish as one transaction: everything is prepared in the private folder and on the disk before the intent
+//! A change as one transaction: everything is prepared in the private folder and on the disk before the intent
 //! record is; then files are placed, and the rename of the packages database is the moment that counts.
 //!
 //! The files database follows that rename: for an instant `pkgfile` searches know less than `pacman -S`, never more
-//! than is there. What has to be done is found by looking, so every step may be repeated.
+//! than is there. So does its signature, which clients that insist on one then miss for an instant. What has to be
+//! done is found by looking, so every step may be repeated.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -13,214 +14,264 @@ use sha2::{Digest, Sha256};
 
 use super::database::{DatabaseEntry, Index, rewrite};
 use super::disk::Disk;
-use super::entry;
+use super::history::{self, Difference, Kind, Record};
 use super::intent::{Intent, Placement};
-use super::layout::{DatabaseKind, Layout};
+use super::layout::DatabaseKind;
 use super::recovery::{self, Recovery};
 use super::sign::{Signing, signature_path};
-use super::verify::Verified;
-use super::{RepoError, lists};
-use crate::model::Target;
+use super::store::{Known, Store, now, retire};
+use super::{Origin, RepoError, lists, retired};
+use crate::model::JobId;
 
-/// Where a transaction takes place.
-pub struct Place<'a> {
-    /// The way to the file system.
-    pub disk: &'a Disk,
-    /// The repositories' root.
-    pub root: &'a Path,
-    /// The target.
-    pub target: &'a Target,
-    /// The target's paths.
-    pub layout: &'a Layout,
+/// What a transaction changes.
+pub struct Change<'a> {
+    /// What it is about.
+    pub kind: Kind,
+    /// Who has it done.
+    pub origin: &'a Origin,
+    /// What the database lists afterwards.
+    pub index: Index,
+    /// New entries, with members for both databases.
+    pub entries: Vec<DatabaseEntry>,
+    /// New files, in the order in which they are placed.
+    pub files: Vec<Staged>,
+    /// The snapshot whose databases are taken as they are, instead of the current ones with the new entries.
+    pub restore: Option<u64>,
+    /// The attempts whose uploads are published.
+    pub jobs: Vec<(JobId, u32)>,
+    /// Permissions to take a package over that were used.
+    pub used_transfers: BTreeSet<crate::model::Pkgname>,
 }
 
-/// Publishes `packages`, which lie in the staging folder, over the database with the entries `old`.
+/// A file in the staging folder that is to be public.
+pub struct Staged {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its public name.
+    pub name: String,
+    /// Whether it takes the place of what has that name.
+    pub over: bool,
+}
+
+impl<'a> Change<'a> {
+    /// A change that leads to `index` and has no new files yet.
+    #[must_use]
+    pub fn new(kind: Kind, origin: &'a Origin, index: Index) -> Self {
+        Self {
+            kind,
+            origin,
+            index,
+            entries: Vec::new(),
+            files: Vec::new(),
+            restore: None,
+            jobs: Vec::new(),
+            used_transfers: BTreeSet::new(),
+        }
+    }
+}
+
+/// Carries `change` out on a target whose staging folder holds its files. Afterwards `known` is up to date.
 ///
 /// # Errors
-/// When nothing was published; or when it was and the rest could not be done, which the next call will do.
-pub fn publish(
-    place: &Place<'_>,
-    signing: &Signing,
-    packages: &[Verified],
-    old: &Index,
-) -> Result<(), RepoError> {
-    let staged: Vec<PathBuf> = packages
-        .iter()
-        .map(|package| package.taken.staged.clone())
-        .collect();
-    signing.sign(&staged)?;
-    let entries = packages
-        .iter()
-        .map(|package| entries_of(place.disk, package))
-        .collect::<Result<Vec<_>, _>>()?;
-    let intent = prepare(place, packages, &entries, old)?;
-    if let Err(error) = intent
-        .write(place.disk, place.layout)
-        .and_then(|()| carry_out(place, &intent))
-    {
-        return match recovery::recover(place) {
+/// When nothing was changed; or when it was and the rest could not be done, which the next call will do.
+pub fn commit(store: &Store<'_>, known: &mut Known, change: Change<'_>) -> Result<Record, RepoError> {
+    let (intent, record, next) = prepare(store, known, &change)?;
+    let done = intent
+        .write(store.disk, &store.layout)
+        .and_then(|()| carry_out(store, &intent, Some(&change.index)));
+    if let Err(error) = done {
+        match recovery::recover(store) {
             Ok(Some(Recovery::Completed)) => {
-                tracing::warn!(target = %place.target, %error, "a step of a publish failed and was repeated");
-                Ok(())
+                tracing::warn!(target = %store.target, %error, "a step of a transaction failed and was repeated");
             }
-            Ok(Some(Recovery::RolledBack) | None) => Err(error),
+            Ok(Some(Recovery::RolledBack) | None) => return Err(error),
             Err(again) => {
-                tracing::error!(target = %place.target, error = %again, "could not recover from a failed publish yet");
-                Err(error)
+                tracing::error!(target = %store.target, error = %again, "could not recover from a failed transaction yet");
+                return Err(error);
             }
-        };
-    }
-    Ok(())
-}
-
-/// The entries of one package for both databases. Puts package and signature on the disk on the way.
-fn entries_of(disk: &Disk, package: &Verified) -> Result<BTreeMap<&'static str, Vec<u8>>, RepoError> {
-    let staged = &package.taken.staged;
-    disk.settle(staged)?;
-    let signature = signature_path(staged);
-    let signature = match std::fs::read(&signature) {
-        Ok(bytes) => {
-            disk.settle(&signature)?;
-            Some(bytes)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(RepoError::io("read", &signature, error)),
-    };
-    let content = &package.taken.package;
-    let desc = entry::desc(content, &package.taken.file_name, signature.as_deref());
-    Ok(BTreeMap::from([
-        ("desc", desc.into_bytes()),
-        ("files", entry::files(content).into_bytes()),
-    ]))
+    }
+    known.index = change.index;
+    known.state = next;
+    if let Err(error) = retired::move_what_is_due(store, &mut known.state) {
+        tracing::warn!(target = %store.target, %error, "could not archive superseded files yet");
+    }
+    Ok(record)
 }
 
 fn prepare(
-    place: &Place<'_>,
-    packages: &[Verified],
-    entries: &[BTreeMap<&'static str, Vec<u8>>],
-    old: &Index,
-) -> Result<Intent, RepoError> {
-    let Place { disk, layout, .. } = place;
-    for kind in DatabaseKind::ALL {
+    store: &Store<'_>,
+    known: &Known,
+    change: &Change<'_>,
+) -> Result<(Intent, Record, super::state::State), RepoError> {
+    let Store { disk, layout, .. } = store;
+    prepare_databases(store, change)?;
+    let mut intent = Intent::new(hash_file(&layout.staged_database(DatabaseKind::Packages))?);
+    let mut next = known.state.clone();
+    next.number += 1;
+    next.database.clone_from(&intent.database_sha256);
+    retire(&mut next, &known.index, &change.index);
+    for &(job, attempt) in &change.jobs {
+        next.remember_published(job, attempt);
+    }
+    if let Some(request) = &change.origin.request {
+        next.remember_request(request);
+    }
+    next.transfers
+        .retain(|name, _| !change.used_transfers.contains(name));
+    let record = Record {
+        number: next.number,
+        at: now(),
+        kind: change.kind,
+        who: change.origin.who.clone(),
+        reason: change.origin.reason.clone(),
+        request: change.origin.request.clone(),
+        jobs: change.jobs.clone(),
+        difference: Difference::between(&known.index, &change.index),
+        packages: change.index.len(),
+        database: intent.database_sha256.clone(),
+        snapshot: true,
+    };
+    let json = serde_json::to_vec(&record).expect("every key is text");
+    disk.write(&layout.staged_record(), &json)?;
+    disk.write(&layout.staged_state(), &next.to_json())?;
+
+    let staging = layout.staging();
+    let mut folders: BTreeSet<&Path> = change
+        .files
+        .iter()
+        .filter_map(|file| file.path.parent())
+        .collect();
+    folders.insert(&staging);
+    folders
+        .into_iter()
+        .try_for_each(|folder| disk.sync_folder(folder))?;
+    intent.number = next.number;
+    intent.signed_databases = signs_databases(store);
+    let placements = change.files.iter().map(|file| Placement {
+        staged: file
+            .path
+            .strip_prefix(&staging)
+            .unwrap_or(&file.path)
+            .display()
+            .to_string(),
+        name: file.name.clone(),
+        over: file.over,
+    });
+    intent.place = placements.collect();
+    let keep = u64::try_from(store.options.keeping.snapshots.max(1)).unwrap_or(u64::MAX);
+    intent.oldest_snapshot = (next.number + 1).saturating_sub(keep);
+    Ok((intent, record, next))
+}
+
+fn signs_databases(store: &Store<'_>) -> bool {
+    store.options.sign_databases && store.options.signing != Signing::Off
+}
+
+fn prepare_databases(store: &Store<'_>, change: &Change<'_>) -> Result<(), RepoError> {
+    let Store { disk, layout, .. } = store;
+    let write = |kind: DatabaseKind| {
+        let path = layout.staged_database(kind);
+        if let Some(number) = change.restore {
+            disk.share(&layout.snapshot(number, kind), &path)?;
+            return Ok(());
+        }
         let members: &[&str] = match kind {
             DatabaseKind::Packages => &["desc"],
             DatabaseKind::Files => &["desc", "files"],
         };
-        let add: Vec<DatabaseEntry> = packages
-            .iter()
-            .zip(entries)
-            .map(|(package, texts)| {
-                let info = &package.taken.package.info;
-                DatabaseEntry {
-                    directory: format!("{}-{}", package.pkgname, info.version()),
-                    members: members
-                        .iter()
-                        .map(|&name| (name.to_owned(), texts[name].clone()))
-                        .collect(),
-                    modified: info.one("builddate").parse().unwrap_or_default(),
-                }
-            })
-            .collect();
-        let path = layout.staged_database(kind);
         let out = disk.create(&path)?;
-        rewrite(&layout.database(kind), &add, out).map_err(|source| RepoError::WriteDatabase {
-            path: path.clone(),
-            source,
+        let keep = |name: &str| change.index.contains_key(name);
+        rewrite(&layout.database(kind), &change.entries, keep, members, out).map_err(|source| {
+            RepoError::WriteDatabase {
+                path: path.clone(),
+                source,
+            }
         })?;
-        disk.settle(&path)?;
+        disk.settle(&path)
+    };
+    // Compressing them is most of the work, and they do not need each other.
+    std::thread::scope(|scope| {
+        let files = scope.spawn(|| write(DatabaseKind::Files));
+        let packages = write(DatabaseKind::Packages);
+        packages.and(files.join().expect("writing a database does not panic"))
+    })?;
+    if signs_databases(store) {
+        let paths = DatabaseKind::ALL.map(|kind| layout.staged_database(kind));
+        store.options.signing.sign(&paths)?;
+        for path in &paths {
+            disk.settle(&signature_path(path))?;
+        }
     }
-    let staging = layout.staging();
-    let mut folders: Vec<&Path> = packages
-        .iter()
-        .filter_map(|package| package.taken.staged.parent())
-        .collect();
-    folders.dedup();
-    folders.push(&staging);
-    folders
-        .into_iter()
-        .try_for_each(|folder| disk.sync_folder(folder))?;
-
-    let placements = packages.iter().map(|package| Placement {
-        staged: package
-            .taken
-            .staged
-            .strip_prefix(&staging)
-            .unwrap_or(&package.taken.staged)
-            .display()
-            .to_string(),
-        name: package.taken.file_name.clone(),
-        listed: package.listed,
-    });
-    let new: BTreeMap<&str, &str> = packages
-        .iter()
-        .map(|package| (package.pkgname.as_str(), package.taken.file_name.as_str()))
-        .collect();
-    let supersede = old
-        .iter()
-        .filter(|(name, listed)| new.get(name.as_str()).is_some_and(|file| *file != listed.file_name))
-        .map(|(_, listed)| listed.file_name.clone())
-        // Of a database that somebody else wrote.
-        .filter(|name| !name.contains('/') && !name.starts_with('.'))
-        .collect();
-    Ok(Intent::new(
-        hash_file(&layout.staged_database(DatabaseKind::Packages))?,
-        placements.collect(),
-        supersede,
-    ))
+    Ok(())
 }
 
-/// Does what is left to do of `intent`.
-pub fn carry_out(place: &Place<'_>, intent: &Intent) -> Result<(), RepoError> {
-    let Place {
-        disk,
-        root,
-        target,
-        layout,
-    } = *place;
+/// Does what is left to do of `intent`. `index` is what the database lists afterwards, where that is known.
+pub fn carry_out(store: &Store<'_>, intent: &Intent, index: Option<&Index>) -> Result<(), RepoError> {
+    let Store { disk, layout, .. } = store;
     let (public, staging) = (layout.public(), layout.staging());
     for placement in &intent.place {
-        place_file(place, placement)?;
+        place_file(store, placement)?;
     }
-    disk.sync_folder(&public)?;
-    for kind in DatabaseKind::ALL {
-        move_if_there(disk, &layout.staged_database(kind), &layout.database(kind))?;
+    if !intent.place.is_empty() {
         disk.sync_folder(&public)?;
     }
     for kind in DatabaseKind::ALL {
-        disk.link(&layout.database_link(kind), &layout.database_name(kind), &staging)?;
+        let (staged, database) = (layout.staged_database(kind), layout.database(kind));
+        move_if_there(disk, &staged, &database)?;
+        let (staged, signature) = (signature_path(&staged), signature_path(&database));
+        if intent.signed_databases {
+            move_if_there(disk, &staged, &signature)?;
+        } else if signature.exists() {
+            disk.remove(&signature)?;
+        }
     }
-    lists::write(disk, root, &target.repo, layout)?;
-    for name in &intent.supersede {
-        archive(place, name)?;
-    }
-    disk.sync_folder(&layout.archive())?;
+    link_databases(store, intent.signed_databases)?;
     disk.sync_folder(&public)?;
+    if intent.number > 0 {
+        history::keep(store, intent.number)?;
+        move_if_there(disk, &layout.staged_record(), &layout.record(intent.number))?;
+        disk.sync_folder(&layout.history())?;
+        history::forget(store, intent.oldest_snapshot, intent.number)?;
+        move_if_there(disk, &layout.staged_state(), &layout.state())?;
+        disk.sync_folder(&layout.private())?;
+    }
+    lists::write(store, index)?;
     Intent::remove(disk, layout)?;
     disk.remove_folder(&staging)
 }
 
-/// The signature goes first: a package without one cannot be installed, a signature without package does no harm.
-fn place_file(place: &Place<'_>, placement: &Placement) -> Result<(), RepoError> {
-    let staged = place.layout.staging().join(&placement.staged);
+/// Makes the links that clients ask for lead where they should.
+///
+/// # Errors
+/// When the disk fails.
+pub fn link_databases(store: &Store<'_>, signed: bool) -> Result<(), RepoError> {
+    let Store { disk, layout, .. } = store;
+    let staging = layout.staging();
+    for kind in DatabaseKind::ALL {
+        let (link, name) = (layout.database_link(kind), layout.database_name(kind));
+        disk.link(&link, &name, &staging)?;
+        let link = signature_path(&link);
+        if signed {
+            disk.link(&link, &format!("{name}.sig"), &staging)?;
+        } else if link.is_symlink() {
+            disk.remove(&link)?;
+        }
+    }
+    Ok(())
+}
+
+fn place_file(store: &Store<'_>, placement: &Placement) -> Result<(), RepoError> {
+    let staged = store.layout.staging().join(&placement.staged);
     if !staged.exists() {
         return Ok(());
     }
-    let public = place.layout.public().join(&placement.name);
-    if !placement.listed && public.exists() {
+    let public = store.layout.public().join(&placement.name);
+    if !placement.over && public.exists() {
         // A stray file that no database lists; clients never asked for it, but it may be somebody's.
-        archive(place, &placement.name)?;
+        retired::put_away(store, &placement.name)?;
     }
-    move_if_there(place.disk, &signature_path(&staged), &signature_path(&public))?;
-    place.disk.rename(&staged, &public)
-}
-
-fn archive(place: &Place<'_>, name: &str) -> Result<(), RepoError> {
-    let (from, to) = (
-        place.layout.public().join(name),
-        place.layout.archive().join(name),
-    );
-    move_if_there(place.disk, &from, &to)?;
-    move_if_there(place.disk, &signature_path(&from), &signature_path(&to))
+    store.disk.rename(&staged, &public)
 }
 
 fn move_if_there(disk: &Disk, from: &Path, to: &Path) -> Result<(), RepoError> {

@@ -7,7 +7,7 @@ use caur_core::queue::JobFilter;
 
 use super::farm::{Bench, Client};
 use super::yardstick::{call, command_counts, of_commands, one_hset, prepare, reset_counts, script_time};
-use super::{Measured, median};
+use caur_tests::measure::{Measured, median};
 
 const ROUNDS: usize = 3000;
 const CLIENTS: usize = 16;

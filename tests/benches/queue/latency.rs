@@ -6,7 +6,7 @@ use futures::StreamExt;
 use tokio::sync::mpsc;
 
 use super::farm::{ASKER, Bench, request};
-use super::{Measured, percentile};
+use caur_tests::measure::{Measured, percentile};
 
 const ROUNDS: usize = 300;
 const WAIT: Duration = Duration::from_secs(20);

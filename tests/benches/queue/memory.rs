@@ -5,9 +5,9 @@ use caur_core::model::{BuildOutcome, CommitId, Manifest, ManifestFile};
 use caur_core::queue::{Attempt, PublishOutcome};
 use caur_tests::Collection;
 
-use super::Measured;
 use super::farm::{ASKER, Bench, Client, nothing_to_do, request, target};
 use super::submit::requests;
+use caur_tests::measure::Measured;
 
 const LEASE: std::time::Duration = std::time::Duration::from_secs(600);
 

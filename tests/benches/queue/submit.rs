@@ -7,7 +7,7 @@ use caur_core::model::{JobRequest, Need};
 use caur_tests::Collection;
 
 use super::farm::{ASKER, Bench, request, target};
-use super::{Measured, median};
+use caur_tests::measure::{Measured, median};
 
 const REPEATS: usize = 7;
 const BAR_MS: f64 = 300.0;

@@ -40,6 +40,7 @@ use crate::model::Target;
 pub use self::elf::Bits;
 pub use self::finding::{FileKind, Finding, OtherVersion, Severity};
 pub use self::signatures::SignatureFault;
+pub(super) use self::signatures::verify;
 pub use self::sonames::{Library, SonameReport};
 
 /// How often a check starts over because the databases changed while it looked at them.

@@ -4,6 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -11,7 +12,8 @@ use tempfile::TempDir;
 use crate::model::{BuilderName, CommitId, JobId, Manifest, ManifestFile, Pkgbase, Target};
 use crate::repo::database::{DatabaseEntry, DatabaseError, Index, for_each_entry, read_index};
 use crate::repo::{
-    Policy, ProtectedNames, Refusal, Repository, RepositoryOptions, Signing, Upload, UploadOutcome,
+    Circumstances, Keeping, Policy, ProtectedNames, Refusal, RepoError, Repository, RepositoryOptions,
+    Signing, Upload, UploadOutcome,
 };
 
 /// Runs a program that must succeed.
@@ -194,6 +196,8 @@ pub struct Farm {
     pub signing: Signing,
     pub protected: ProtectedNames,
     pub policy: Policy,
+    pub keeping: Keeping,
+    pub sign_databases: bool,
 }
 
 impl Farm {
@@ -206,6 +210,12 @@ impl Farm {
             signing: Signing::Off,
             protected: ProtectedNames::default(),
             policy: Policy::default(),
+            // Superseded files go to the archive at once.
+            keeping: Keeping {
+                grace: Duration::ZERO,
+                ..Keeping::default()
+            },
+            sign_databases: false,
         }
     }
 
@@ -218,7 +228,12 @@ impl Farm {
 
     /// A second farm in the same state.
     pub fn copy(&self) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        self.copy_to(&std::env::temp_dir())
+    }
+
+    /// The same, below `place`.
+    pub fn copy_to(&self, place: &Path) -> Self {
+        let folder = tempfile::tempdir_in(place).unwrap();
         run(Command::new("cp")
             .arg("-a")
             .arg(self.folder.path().join("."))
@@ -240,12 +255,18 @@ impl Farm {
             signing: self.signing.clone(),
             protected_names: self.protected.clone(),
             policy: self.policy,
+            keeping: self.keeping,
+            sign_databases: self.sign_databases,
             ..RepositoryOptions::new(self.root())
         }
     }
 
+    pub fn try_open(&self) -> Result<Repository, RepoError> {
+        Repository::open(self.options())
+    }
+
     pub fn open(&self) -> Repository {
-        Repository::open(self.options()).unwrap()
+        self.try_open().unwrap()
     }
 
     /// The public folder of the target.
@@ -273,7 +294,10 @@ impl Farm {
     }
 
     pub fn publish(&self, uploads: &[Upload]) -> Vec<UploadOutcome> {
-        let report = self.open().publish(&target(), uploads).unwrap();
+        let report = self
+            .open()
+            .publish(&target(), uploads, &Circumstances::default())
+            .unwrap();
         report.outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
@@ -337,7 +361,10 @@ impl Farm {
         assert_eq!(text.lines().collect::<Vec<_>>(), lines);
         let seconds = fs::read_to_string(self.root().join("farm/lastupdate")).unwrap();
         assert!(seconds.trim().parse::<u64>().unwrap() > 1_600_000_000);
-        assert_eq!(names(&self.root().join("farm/.caur/x86_64")), [""; 0]);
+        assert_eq!(
+            names(&self.root().join("farm/.caur/x86_64")),
+            ["history", "lock", "state.json"]
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::fixture::{Farm, Keyring, Pkg, add, entries, manifest_file, run, target, upload_of};
-use crate::repo::UploadOutcome;
+use crate::repo::{Circumstances, UploadOutcome};
 
 /// Every field that repo-add knows, with what is hard about the values.
 fn full() -> Pkg {
@@ -248,7 +248,9 @@ fn pacman_installs_a_signed_package_made_by_makepkg() {
         farm.upload(2, "none-such", &[Pkg::new("none-such", "1-1").arch("any")]),
         farm.upload(3, "full", &[full()]),
     ];
-    let report = repository.publish(&target(), &uploads).unwrap();
+    let report = repository
+        .publish(&target(), &uploads, &Circumstances::default())
+        .unwrap();
     assert!(
         report
             .outcomes

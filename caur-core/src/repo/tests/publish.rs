@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use super::fixture::{Farm, Keyring, Pkg, names, target};
-use crate::model::Target;
-use crate::repo::{Refusal, RepoError, Repository, UploadOutcome};
+use crate::model::{JobId, Target};
+use crate::repo::{Circumstances, Refusal, RepoError, Repository, UploadOutcome};
 
 #[test]
 fn a_new_target_has_empty_databases_and_lists() {
@@ -35,7 +36,9 @@ fn many_uploads_are_published_in_one_transaction_and_the_bad_one_stops_nobody() 
         farm.upload(3, "app", &[Pkg::new("app", "2:1.0-3")]),
     ];
     let repository = farm.open();
-    let report = repository.publish(&target(), &uploads).unwrap();
+    let report = repository
+        .publish(&target(), &uploads, &Circumstances::default())
+        .unwrap();
     let jobs: Vec<u64> = report.outcomes.iter().map(|(job, _)| job.0).collect();
     assert_eq!(jobs, [1, 2, 3]);
     let [
@@ -97,11 +100,19 @@ fn an_upload_that_was_published_and_removed_is_recognised() {
     let upload = farm.upload(1, "app", &[Pkg::new("app", "1-1")]);
     let repository = farm.open();
     repository
-        .publish(&target(), std::slice::from_ref(&upload))
+        .publish(
+            &target(),
+            std::slice::from_ref(&upload),
+            &Circumstances::default(),
+        )
         .unwrap();
     fs::remove_dir_all(&upload.dir).unwrap();
     let again = repository
-        .publish(&target(), std::slice::from_ref(&upload))
+        .publish(
+            &target(),
+            std::slice::from_ref(&upload),
+            &Circumstances::default(),
+        )
         .unwrap();
     assert!(
         matches!(again.outcomes[0].1, UploadOutcome::AlreadyPublished),
@@ -109,8 +120,13 @@ fn an_upload_that_was_published_and_removed_is_recognised() {
         again.outcomes
     );
     let mut other = upload;
+    other.manifest.job = JobId(2);
     other.manifest.files[0].sha256 = "0".repeat(64);
-    let outcome = &repository.publish(&target(), &[other]).unwrap().outcomes[0].1;
+    let outcome = &repository
+        .publish(&target(), &[other], &Circumstances::default())
+        .unwrap()
+        .outcomes[0]
+        .1;
     assert!(
         matches!(outcome, UploadOutcome::Refused(Refusal::NoFolder(_))),
         "{outcome:?}"
@@ -127,10 +143,18 @@ fn publishing_the_same_files_again_changes_nothing() {
     );
     let repository = farm.open();
     let first = repository
-        .publish(&target(), std::slice::from_ref(&upload))
+        .publish(
+            &target(),
+            std::slice::from_ref(&upload),
+            &Circumstances::default(),
+        )
         .unwrap();
     let second = repository
-        .publish(&target(), std::slice::from_ref(&upload))
+        .publish(
+            &target(),
+            std::slice::from_ref(&upload),
+            &Circumstances::default(),
+        )
         .unwrap();
     assert!(
         matches!(second.outcomes[0].1, UploadOutcome::AlreadyPublished),
@@ -141,7 +165,9 @@ fn publishing_the_same_files_again_changes_nothing() {
 
     // One of the files got lost: it comes back.
     fs::remove_file(farm.public().join("app-1-1-x86_64.pkg.tar.zst")).unwrap();
-    let third = repository.publish(&target(), &[upload]).unwrap();
+    let third = repository
+        .publish(&target(), &[upload], &Circumstances::default())
+        .unwrap();
     assert!(matches!(third.outcomes[0].1, UploadOutcome::Published { .. }));
     farm.check(None);
 }
@@ -182,9 +208,15 @@ fn the_lists_cover_all_architectures_of_a_target() {
     let mut upload = farm.upload(1, "a", &[Pkg::new("a", "1-1").arch("aarch64")]);
     upload.manifest.target = arm.clone();
     let repository = farm.open();
-    repository.publish(&arm, &[upload]).unwrap();
     repository
-        .publish(&target(), &[farm.upload(2, "b", &[Pkg::new("b", "1-1")])])
+        .publish(&arm, &[upload], &Circumstances::default())
+        .unwrap();
+    repository
+        .publish(
+            &target(),
+            &[farm.upload(2, "b", &[Pkg::new("b", "1-1")])],
+            &Circumstances::default(),
+        )
         .unwrap();
     assert_eq!(
         fs::read_to_string(farm.root().join("farm/pkgs.txt")).unwrap(),
@@ -198,14 +230,31 @@ fn the_lists_cover_all_architectures_of_a_target() {
 }
 
 #[test]
-fn a_root_is_open_once_and_must_exist() {
+fn a_target_is_locked_by_one_at_a_time_and_a_root_must_exist() {
     let farm = Farm::new();
-    let first = farm.open();
-    let error = Repository::open(farm.options()).err().unwrap();
-    assert!(matches!(error, RepoError::Locked(_)), "{error}");
-    drop(first);
-    farm.open();
+    farm.open().ensure_target(&target()).unwrap();
+    let lock = fs::File::open(farm.root().join("farm/.caur/x86_64/lock")).unwrap();
+    lock.lock().unwrap();
     let mut options = farm.options();
+    options.patience = Duration::ZERO;
+    let error = Repository::open(options.clone())
+        .unwrap()
+        .ensure_target(&target())
+        .unwrap_err();
+    assert!(matches!(error, RepoError::Locked { .. }), "{error}");
+    let other = Target {
+        arch: "aarch64".parse().unwrap(),
+        ..target()
+    };
+    Repository::open(options.clone())
+        .unwrap()
+        .ensure_target(&other)
+        .unwrap();
+    lock.unlock().unwrap();
+    Repository::open(options.clone())
+        .unwrap()
+        .ensure_target(&target())
+        .unwrap();
     options.root.push("missing");
     let error = Repository::open(options).err().unwrap().to_string();
     assert!(
@@ -221,7 +270,11 @@ fn a_database_that_lost_its_content_is_never_overwritten() {
     fs::write(farm.database(), "").unwrap();
     let error = farm
         .open()
-        .publish(&target(), &[farm.upload(2, "b", &[Pkg::new("b", "1-1")])])
+        .publish(
+            &target(),
+            &[farm.upload(2, "b", &[Pkg::new("b", "1-1")])],
+            &Circumstances::default(),
+        )
         .unwrap_err();
     assert!(error.to_string().contains("the file is empty"), "{error}");
     assert_eq!(fs::read(farm.database()).unwrap(), b"");
@@ -264,7 +317,11 @@ fn threads_share_a_repository() {
     std::thread::scope(|scope| {
         for (target, upload) in jobs {
             let repository = &repository;
-            scope.spawn(move || repository.publish(target, &[upload]).unwrap());
+            scope.spawn(move || {
+                repository
+                    .publish(target, &[upload], &Circumstances::default())
+                    .unwrap()
+            });
         }
     });
     for target in &targets {
