@@ -70,11 +70,22 @@ pub fn has_magic(head: &[u8]) -> bool {
     head.starts_with(&ELFMAGIC)
 }
 
-/// Whether the first bytes of a file already show that nothing is linked at run time: object files, kernel
-/// modules, static programs. These can be skipped without a look at the rest.
+/// How much of a file is needed to [`read`] it, in bytes, as far as its first bytes show: nothing of object files,
+/// kernel modules and static programs; of others what is loaded, without debug symbols.
 #[must_use]
-pub fn is_static(head: &[u8]) -> bool {
-    matches!(headers(&mut Cursor::new(head)), Ok(Some(headers)) if headers.dynamic().is_none())
+pub fn extent(head: &[u8]) -> u64 {
+    match headers(&mut Cursor::new(head)) {
+        Ok(Some(headers)) if headers.dynamic().is_none() => 0,
+        Ok(Some(headers)) => {
+            let ends = headers
+                .segments
+                .iter()
+                .map(|s| s.p_offset.saturating_add(s.p_filesz));
+            ends.max().unwrap_or_default()
+        }
+        // The headers lie further on, or are damaged.
+        Ok(None) | Err(_) => u64::MAX,
+    }
 }
 
 /// Reads the file `source`; `None` where it is damaged or nothing in it is linked at run time.
@@ -315,19 +326,66 @@ mod tests {
                 assert_eq!(elf.abi, Abi { bits, machine: 62 });
                 assert_eq!(elf.soname.as_deref(), Some("libfoo.so.1"));
                 assert_eq!(elf.needed, ["libc.so.6", "libm.so.6"]);
-                assert!(!is_static(&bytes));
+                assert_eq!(extent(&bytes), bytes.len() as u64);
             }
         }
     }
 
     #[test]
-    fn what_the_head_does_not_show_is_not_called_static() {
+    fn the_head_tells_how_much_is_needed() {
         let bytes = library(Bits::SixtyFour, true);
-        assert!(!is_static(&bytes[..100]));
+        assert_eq!(extent(&bytes[..100]), u64::MAX, "the headers are not complete");
+        let with_debug_symbols = [bytes.as_slice(), &[1; 100]].concat();
+        assert_eq!(extent(&with_debug_symbols), bytes.len() as u64);
         let mut object = bytes.clone();
         object[56] = 0;
-        assert!(is_static(&object[..64]));
+        assert_eq!(extent(&object[..64]), 0);
         assert_eq!(read(&mut Cursor::new(&object)).unwrap(), None);
+    }
+
+    #[test]
+    fn agrees_with_readelf_on_what_is_installed_here() {
+        let folders = ["/usr/bin", "/usr/lib", "/usr/lib/x86_64-linux-gnu"];
+        let paths = folders
+            .iter()
+            .filter_map(|folder| std::fs::read_dir(folder).ok())
+            .flatten();
+        let mut paths: Vec<_> = paths
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .collect();
+        paths.sort();
+        let (mut ours, mut read) = (Vec::new(), Vec::new());
+        for path in paths {
+            let mut file = std::fs::File::open(&path).unwrap();
+            if let Some(Elf { soname, needed, .. }) = super::read(&mut file).unwrap() {
+                ours.push((soname, needed));
+                read.push(path);
+            }
+        }
+        // A second file makes readelf say which one it is about.
+        let mut command = std::process::Command::new("readelf");
+        let output = command
+            .args(["-dW", "/bin/sh"])
+            .args(&read)
+            .env("LC_ALL", "C")
+            .output()
+            .unwrap();
+        let mut theirs = Vec::new();
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            let name = |tag: &str| line.split_once(tag)?.1.strip_suffix(']').map(str::to_owned);
+            if line.starts_with("File: ") {
+                theirs.push((None, Vec::new()));
+            } else if let Some(name) = name("Library soname: [") {
+                theirs.last_mut().unwrap().0 = Some(name);
+            } else if let Some(name) = name("Shared library: [") {
+                theirs.last_mut().unwrap().1.push(name);
+            }
+        }
+        assert!(ours.len() > 20, "{}", ours.len());
+        for ((ours, theirs), path) in ours.into_iter().zip(theirs.split_off(1)).zip(read) {
+            assert_eq!(ours, theirs, "{}", path.display());
+        }
     }
 
     proptest! {
@@ -348,7 +406,7 @@ mod tests {
             if !whole {
                 bytes.truncate(cut.index(bytes.len()));
             }
-            let _ = is_static(&bytes);
+            let _ = extent(&bytes);
             let mut source = Counted { source: Cursor::new(bytes), calls: 0 };
             if let Some(elf) = read(&mut source).unwrap() {
                 prop_assert!(elf.needed.len() <= NEEDED_LIMIT);
@@ -360,7 +418,7 @@ mod tests {
         #[test]
         fn anything_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), tail in 0_u64..1 << 40) {
             let bytes = [&ELFMAGIC[..], &[2, 1, 1], &bytes].concat();
-            let _ = is_static(&bytes);
+            let _ = extent(&bytes);
             let mut endless = Counted { source: Endless { head: bytes, at: 0, size: tail }, calls: 0 };
             read(&mut endless).unwrap();
             prop_assert!(endless.calls < 4 * ENTRIES_LIMIT, "{} reads", endless.calls);

@@ -17,7 +17,10 @@ use super::elf::{self, Abi, Elf};
 
 /// What of an ELF file is held in memory; the rest of a larger one goes to an unnamed temporary file.
 const SPOOLED: usize = 1 << 20;
-/// How much of an ELF file is looked at before it is copied.
+/// What of an ELF file is copied at most, so that little that unpacks to much cannot fill the disk. What is larger
+/// is passed over unless its names come first.
+const SPOOL_LIMIT: u64 = 4 << 30;
+/// How much of an ELF file is looked at before it is copied, and then copied at once.
 const HEAD: u64 = 64 << 10;
 /// What the names of one package's libraries may take together, in bytes. The largest real lists stay below 1 MiB.
 const NAMES_LIMIT: usize = 16 << 20;
@@ -180,17 +183,21 @@ fn read_elf(member: &mut Member<'_>) -> Result<Option<Elf>, Stop> {
         return Ok(None);
     }
     member.content.take(HEAD).read_to_end(&mut head)?;
-    if elf::is_static(&head) {
+    let mut left = elf::extent(&head).min(SPOOL_LIMIT);
+    if left == 0 {
         return Ok(None);
     }
     let mut spool = SpooledTempFile::new(SPOOLED);
     spool.write_all(&head).map_err(Stop::Spool)?;
-    loop {
+    left = left.saturating_sub(head.len() as u64);
+    while left > 0 {
         head.clear();
-        if member.content.take(HEAD).read_to_end(&mut head)? == 0 {
+        let count = member.content.take(HEAD.min(left)).read_to_end(&mut head)?;
+        if count == 0 {
             break;
         }
         spool.write_all(&head).map_err(Stop::Spool)?;
+        left -= count as u64;
     }
     spool.rewind().map_err(Stop::Spool)?;
     elf::read(&mut spool).map_err(Stop::Spool)
