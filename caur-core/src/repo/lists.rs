@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::RepoError;
 use super::database::{Index, read_index};
 use super::layout::{DatabaseKind, Layout, architectures};
 use super::lock::Lock;
 use super::store::{Store, now};
+use super::{RepoError, pages};
 
 /// Writes the lists of a target, by way of its staging folder. `index` is what its database lists, where that is known.
 pub fn write(store: &Store<'_>, index: Option<&Index>) -> Result<(), RepoError> {
@@ -22,6 +22,15 @@ pub fn write(store: &Store<'_>, index: Option<&Index>) -> Result<(), RepoError> 
         None => Some(read(&store.layout)?),
     };
     let own = index.or(own.as_ref()).expect("one of the two is there");
+
+    let staging = store.layout.staging();
+    if store.options.pages {
+        let pages = pages::render(store.target, own, now());
+        for (name, text) in [(pages::HTML_NAME, pages.html), (pages::JSON_NAME, pages.json)] {
+            let path = store.layout.public().join(name);
+            store.disk.replace_derived(&path, &staging, text.as_bytes())?;
+        }
+    }
 
     let (root, repo, folder) = (
         &store.options.root,
@@ -42,7 +51,6 @@ pub fn write(store: &Store<'_>, index: Option<&Index>) -> Result<(), RepoError> 
     for target in targets.iter().filter(|target| *target != store.target) {
         collect(&read(&Layout::new(root, target))?);
     }
-    let staging = store.layout.staging();
     for (name, text) in [
         ("pkgs.txt", lines(&entries)),
         ("pkgs.files.txt", lines(&files)),
