@@ -129,7 +129,8 @@ fn read_libraries(source: impl Read) -> Result<Libraries, Stop> {
     let mut needed: BTreeMap<(String, Abi), String> = BTreeMap::new();
     let mut names_left = NAMES_LIMIT;
     for_each_member(unpacked, UNPACKED_LIMIT, |member| -> Result<(), Stop> {
-        let Ok(path) = str::from_utf8(&member.path).map(str::to_owned) else {
+        let path = member.path.strip_prefix(b"./").unwrap_or(&member.path);
+        let Ok(path) = str::from_utf8(path).map(str::to_owned) else {
             return Ok(());
         };
         if path.contains(char::is_control) || path.starts_with(DEBUG_SYMBOLS) {
@@ -213,5 +214,41 @@ impl<R: Read> Read for Hashed<R> {
         let count = self.source.read(buffer)?;
         self.sha256.update(&buffer[..count]);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_libraries_are_taken_for_some() {
+        for name in ["libfoo.so", "libfoo.so.1.2", "foo.so.bak.so", "a.so.conf"] {
+            assert!(is_library_name(name), "{name}");
+        }
+        for name in [".so", "libfoo.sock", "libfoo.sound.x", "libfoo.a", ""] {
+            assert!(!is_library_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn paths_mean_the_same_with_and_without_a_dot_before_them() {
+        let mut archive = tar::Builder::new(Vec::new());
+        for path in [&b"./usr/lib/liba.so"[..], b"usr/lib/libb.so"] {
+            let mut header = tar::Header::new_ustar();
+            // The library would leave the dot out.
+            header.as_old_mut().name[..path.len()].copy_from_slice(path);
+            header.set_size(1);
+            header.set_cksum();
+            archive.append(&header, &b"x"[..]).unwrap();
+        }
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&archive.into_inner().unwrap()).unwrap();
+        file.rewind().unwrap();
+        let scan = scan(Path::new("package"), file).unwrap();
+        assert_eq!(
+            scan.libraries.unwrap().named,
+            ["usr/lib/liba.so", "usr/lib/libb.so"]
+        );
     }
 }

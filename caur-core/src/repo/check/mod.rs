@@ -195,7 +195,13 @@ impl<'a> Check<'a> {
             let state = Fingerprint::take(&layout);
             let mut findings = Vec::new();
             let databases = databases::read(&layout, &mut findings);
-            let folder = Folder::list(&public).map_err(|error| RepoError::io("list", &public, error))?;
+            let folder = Folder::list(&public).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => RepoError::NoTarget {
+                    target: target.clone(),
+                    root: root.to_owned(),
+                },
+                _ => RepoError::io("list", &public, error),
+            })?;
             // Somebody published meanwhile: files and databases would not fit each other.
             if attempt < PATIENCE && state != Fingerprint::take(&layout) {
                 continue;
