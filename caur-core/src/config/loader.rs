@@ -203,7 +203,7 @@ impl Loader {
 
 /// Whether `name` is `known` but for a slip or two; other programs' variables share our prefixes.
 fn is_typo(name: &str, known: &str) -> bool {
-    name.len() >= 8 && strsim::damerau_levenshtein(name, known) <= 2
+    name.len() >= 8 && name.len().abs_diff(known.len()) <= 2 && strsim::damerau_levenshtein(name, known) <= 2
 }
 
 fn from_command_line(setting: &'static Setting, text: &str, origin: &Source) -> Result<Value, Problem> {

@@ -1,17 +1,23 @@
 //! Reading tar archives that may be hostile: one pass, bounded memory, a bounded amount of unpacked data, nothing that
 //! another reader could take for something else.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use super::ustar::{ArchiveError, BLOCK, Extensions, Header, Kind};
 
 /// What one header of a member may take, in bytes: long names and pax records are held in memory.
 const HEADERS_LIMIT: u64 = 1 << 20;
+/// What members that are read whole usually take, in bytes.
+const USUAL: usize = 16 << 10;
+/// How much is read at once, in bytes.
+const BUFFER: usize = 64 << 10;
 
 /// One member of an archive while it is being read.
 pub struct Member<'a> {
     /// Its path as the archive states it.
     pub path: Vec<u8>,
+    /// The size of its content, in bytes, as the archive states it.
+    pub size: u64,
     /// Its content; what is not read is skipped.
     pub content: &'a mut dyn Read,
     /// Whether it is a regular file that is stored as it is (and not a directory, link, device or file with holes).
@@ -28,11 +34,12 @@ impl Member<'_> {
     /// # Errors
     /// When it cannot be read or is longer than `limit` bytes.
     pub fn read(&mut self, limit: u64) -> io::Result<Vec<u8>> {
-        let mut content = Vec::new();
-        self.content.take(limit + 1).read_to_end(&mut content)?;
-        if content.len() as u64 > limit {
+        if self.size > limit {
             return Err(io::Error::other(format!("it is longer than {limit} bytes")));
         }
+        // What is stated need not be there, so no more is set aside than usual members have.
+        let mut content = Vec::with_capacity(usize::try_from(self.size).unwrap_or(USUAL).min(USUAL));
+        self.content.read_to_end(&mut content)?;
         Ok(content)
     }
 }
@@ -47,7 +54,7 @@ pub fn for_each_member<E: From<io::Error>>(
     limit: u64,
     mut visit: impl FnMut(&mut Member<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut source = Metered { source, left: limit };
+    let mut source = BufReader::with_capacity(BUFFER, Metered { source, left: limit });
     let mut extensions = Extensions::default();
     loop {
         let header = match next_header(&mut source)? {
@@ -70,6 +77,7 @@ pub fn for_each_member<E: From<io::Error>>(
         let mut content = Content::new(&mut source, header.size);
         visit(&mut Member {
             path: header.path,
+            size: header.size,
             content: &mut content,
             is_file: header.kind == Kind::File && !is_sparse,
             hard_link: (header.kind == Kind::HardLink).then_some(header.target),
@@ -81,15 +89,12 @@ pub fn for_each_member<E: From<io::Error>>(
 }
 
 /// The next header; `None` at the end mark.
-fn next_header(source: &mut impl Read) -> io::Result<Option<Header>> {
-    let mut block = Vec::with_capacity(BLOCK);
-    source.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
-    if block.is_empty() {
+fn next_header(source: &mut impl BufRead) -> io::Result<Option<Header>> {
+    let mut block = [0; BLOCK];
+    if source.fill_buf()?.is_empty() {
         return Err(odd(ArchiveError::NoEnd));
     }
-    let Ok(block) = block.try_into() else {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    };
+    source.read_exact(&mut block)?;
     if block == [0; BLOCK] {
         return Ok(None);
     }
@@ -136,10 +141,12 @@ impl<'a, R: Read> Content<'a, R> {
 
     /// Skips what was not read.
     fn finish(mut self) -> io::Result<()> {
-        io::copy(&mut self, &mut io::sink())?;
-        self.left = self.padding;
-        io::copy(&mut self, &mut io::sink())?;
-        Ok(())
+        if self.left > 0 {
+            io::copy(&mut self, &mut io::sink())?;
+        }
+        let mut padding = [0; BLOCK];
+        let count = usize::try_from(self.padding).map_err(io::Error::other)?;
+        self.source.read_exact(&mut padding[..count])
     }
 }
 

@@ -73,9 +73,9 @@ impl Header {
     /// # Errors
     /// When it is damaged or readers disagree about it.
     pub fn parse(block: &[u8; BLOCK]) -> Result<Self, ArchiveError> {
-        let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
-        let computed = sum(&block[..148]) + 8 * u64::from(b' ') + sum(&block[156..]);
-        if octal(&block[148..156]) != Some(computed) {
+        let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+        let computed = sum(&block[..148]) + 8 * u32::from(b' ') + sum(&block[156..]);
+        if octal(&block[148..156]) != Some(u64::from(computed)) {
             return Err(ArchiveError::Checksum);
         }
         let posix = match &block[257..265] {

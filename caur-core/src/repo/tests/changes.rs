@@ -1,12 +1,11 @@
-//! Removing, going back, taking over, and what the history says of it.
+//! Removing, adding by hand, going back, and what the history says of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::fixture::{Farm, Keyring, Pkg, names, target};
-use crate::model::{Pkgbase, Pkgname, Target};
+use crate::model::Target;
 use crate::repo::{
-    AddOptions, ChangeOptions, Circumstances, Kind, Origin, Refusal, Removal, RepoError, Repository,
-    Selection, Upload, UploadOutcome,
+    AddOptions, ChangeOptions, Kind, Origin, Removal, RepoError, Selection, Upload, UploadOutcome,
 };
 
 fn origin() -> Origin {
@@ -61,11 +60,6 @@ fn farm_of(count: u64) -> Farm {
 
 fn listed(farm: &Farm) -> Vec<String> {
     farm.index().into_keys().collect()
-}
-
-fn outcome(repository: &Repository, upload: Upload, circumstances: &Circumstances) -> UploadOutcome {
-    let report = repository.publish(&target(), &[upload], circumstances).unwrap();
-    report.outcomes.into_iter().next().unwrap().1
 }
 
 #[test]
@@ -325,136 +319,6 @@ fn a_state_whose_files_are_lost_is_not_restored() {
     );
     assert_eq!(std::fs::read(farm.database()).unwrap(), before);
     farm.check(None);
-}
-
-fn owner_of(farm: &Farm, name: &str) -> String {
-    farm.index()[name].pkgbase.clone()
-}
-
-#[test]
-fn a_package_moves_only_when_its_owner_lets_it_go() {
-    let farm = Farm::new();
-    farm.publish(&[farm.upload(
-        1,
-        "old",
-        &[Pkg::new("x", "1-1").base("old"), Pkg::new("old", "1-1")],
-    )]);
-    let repository = farm.open();
-    let nobody_says = Circumstances::default();
-    let mut job = 10;
-    let mut taker = |version: &str| {
-        job += 1;
-        farm.upload(job, "new", &[Pkg::new("x", version).base("new")])
-    };
-    let refused = outcome(&repository, taker("2-1"), &nobody_says);
-    assert!(
-        matches!(refused, UploadOutcome::Refused(Refusal::Owned { .. })),
-        "{refused:?}"
-    );
-
-    // Its owner is still in the collection; then nobody knows the collection; then the heir is not in it.
-    let collection = |names: &[&str]| Circumstances {
-        collection: Some(names.iter().map(|name| Pkgbase::new(*name).unwrap()).collect()),
-        ..Circumstances::default()
-    };
-    for names in [&["old", "new"][..], &["other"]] {
-        let refused = outcome(&repository, taker("2-1"), &collection(names));
-        assert!(
-            matches!(refused, UploadOutcome::Refused(Refusal::Owned { .. })),
-            "{refused:?}"
-        );
-    }
-    let moved = outcome(&repository, taker("2-1"), &collection(&["new"]));
-    assert!(matches!(moved, UploadOutcome::Published { .. }), "{moved:?}");
-    assert_eq!(owner_of(&farm, "x"), "new");
-    farm.check(None);
-
-    // By permission, which counts once.
-    let back = |job| farm.upload(job, "old", &[Pkg::new("x", &format!("{job}-1")).base("old")]);
-    let (name, old) = (Pkgname::new("x").unwrap(), Pkgbase::new("old").unwrap());
-    repository.transfer(&target(), &name, Some(&old)).unwrap();
-    repository.transfer(&target(), &name, None).unwrap();
-    assert!(matches!(
-        outcome(&repository, back(30), &nobody_says),
-        UploadOutcome::Refused(_)
-    ));
-    repository.transfer(&target(), &name, Some(&old)).unwrap();
-    assert!(matches!(
-        outcome(&repository, back(31), &nobody_says),
-        UploadOutcome::Published { .. }
-    ));
-    assert!(matches!(
-        outcome(&repository, taker("40-1"), &nobody_says),
-        UploadOutcome::Refused(_)
-    ));
-    assert!(matches!(
-        outcome(&repository, back(32), &nobody_says),
-        UploadOutcome::Published { .. }
-    ));
-
-    // In one transaction with its removal.
-    let removing = Circumstances {
-        remove: BTreeSet::from(["x".to_owned()]),
-        ..Circumstances::default()
-    };
-    assert!(matches!(
-        outcome(&repository, taker("50-1"), &removing),
-        UploadOutcome::Published { .. }
-    ));
-    assert_eq!(owner_of(&farm, "x"), "new");
-    farm.check(None);
-}
-
-#[test]
-fn a_package_moves_with_the_upload_that_gives_it_up_or_not_at_all() {
-    for giver_is_good in [true, false] {
-        let farm = Farm::new();
-        farm.publish(&[farm.upload(
-            1,
-            "old",
-            &[Pkg::new("x", "1-1").base("old"), Pkg::new("old", "1-1")],
-        )]);
-        let taker = farm.upload(2, "new", &[Pkg::new("x", "2-1").base("new")]);
-        let mut giver = farm.upload(3, "old", &[Pkg::new("old", "2-1")]);
-        if !giver_is_good {
-            giver.manifest.files[0].sha256 = "0".repeat(64);
-        }
-        let outcomes = farm.publish(&[taker, giver]);
-        if giver_is_good {
-            assert!(
-                outcomes
-                    .iter()
-                    .all(|outcome| matches!(outcome, UploadOutcome::Published { .. })),
-                "{outcomes:?}"
-            );
-            assert_eq!(owner_of(&farm, "x"), "new");
-        } else {
-            assert!(
-                matches!(&outcomes[0], UploadOutcome::Refused(Refusal::Owned { .. })),
-                "{outcomes:?}"
-            );
-            assert!(
-                matches!(&outcomes[1], UploadOutcome::Refused(Refusal::Hash { .. })),
-                "{outcomes:?}"
-            );
-            assert_eq!(owner_of(&farm, "x"), "old");
-        }
-        farm.check(None);
-    }
-}
-
-#[test]
-fn two_uploads_of_one_transaction_cannot_bring_the_same_package() {
-    let farm = Farm::new();
-    let outcomes = farm.publish(&[
-        farm.upload(1, "a", &[Pkg::new("x", "1-1").base("a")]),
-        farm.upload(2, "b", &[Pkg::new("x", "2-1").base("b")]),
-    ]);
-    assert!(
-        matches!(&outcomes[1], UploadOutcome::Refused(Refusal::Owned { owner, .. }) if owner == "a"),
-        "{outcomes:?}"
-    );
-    assert_eq!(owner_of(&farm, "x"), "a");
 }
 
 #[test]

@@ -306,7 +306,7 @@ impl Farm {
         let before = names(&self.public());
         let mut outcomes = self.publish(std::slice::from_ref(upload));
         let after = names(&self.public());
-        let made_by_the_first_call = |name: &&String| !name.starts_with("farm.");
+        let made_by_the_first_call = |name: &&String| name.contains(".pkg.tar");
         assert_eq!(
             before.iter().filter(made_by_the_first_call).collect::<Vec<_>>(),
             after.iter().filter(made_by_the_first_call).collect::<Vec<_>>()

@@ -14,6 +14,7 @@ mod fuzz;
 mod hostile;
 mod keeping;
 mod mend;
+mod moves;
 mod policy;
 mod programs;
 mod publish;

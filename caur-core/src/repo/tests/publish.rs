@@ -14,7 +14,14 @@ fn a_new_target_has_empty_databases_and_lists() {
     farm.open().ensure_target(&target()).unwrap();
     assert_eq!(
         names(&farm.public()),
-        ["farm.db", "farm.db.tar.zst", "farm.files", "farm.files.tar.zst"]
+        [
+            "farm.db",
+            "farm.db.tar.zst",
+            "farm.files",
+            "farm.files.tar.zst",
+            "index.html",
+            "packages.json"
+        ]
     );
     farm.check(None);
     let before = fs::read(farm.database()).unwrap();

@@ -12,9 +12,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::fixture::{Farm, Keyring, Pkg, add, entries, run, target};
-use crate::repo::RepoError;
 use crate::repo::check::{CheckReport, CheckRequest, Finding, Severity, check};
 use crate::repo::database::DatabaseEntry;
+use crate::repo::{Keeping, RepoError};
 
 const A: &str = "a-1-1-x86_64.pkg.tar.zst";
 
@@ -152,7 +152,8 @@ fn a_check_changes_nothing() {
 /// It takes no lock: what it sees belongs together all the same, whatever is published meanwhile.
 #[test]
 fn a_check_during_publishes_finds_no_error() {
-    let farm = farm(None);
+    let mut farm = farm(None);
+    farm.keeping = Keeping::default();
     let uploads: Vec<_> = (2..32)
         .map(|version| farm.upload(10 + version, "a", &[Pkg::new("a", &format!("{version}-1"))]))
         .collect();
