@@ -15,6 +15,7 @@ use super::publish::{Circumstances, publish, published};
 use super::recovery::{Recovered, recover, recover_reported};
 use super::remove::{ChangeOptions, Removal, Selection, remove};
 use super::rollback::{Rollback, rollback};
+use super::state::State;
 use super::store::Store;
 use super::tidy::{TidyReport, tidy};
 use super::transaction::hash_file;
@@ -209,16 +210,16 @@ impl Repository {
     /// # Errors
     /// When there is no such target, another repository's database cannot be read, or gpg cannot be run.
     pub fn check(&self, target: &Target, request: &CheckRequest) -> Result<CheckReport, RepoError> {
-        let store = self.open_existing(target)?;
-        let known = store.begin()?;
+        // Who only looks needs no lock, and no right to write.
+        let layout = Layout::new(&self.options.root, target);
+        let state = State::read(&layout)?;
+        let cache = layout.private().join("sonames.jsonl");
         let request = CheckRequest {
             signatures: self.options.signing.clone(),
-            soname_cache: Some(store.layout.private().join("sonames.jsonl")),
-            retired: known.state.in_grace().into_iter().map(str::to_owned).collect(),
+            soname_cache: layout.private().is_dir().then_some(cache),
+            retired: state.in_grace().into_iter().map(str::to_owned).collect(),
             ..request.clone()
         };
-        // It takes a while, and whoever publishes does not wait for it.
-        drop(store);
         check(&self.options.root, target, &request)
     }
 

@@ -96,11 +96,12 @@ fn handle(
         }
         store.disk.rename(&public, &archive.join(&path))?;
         path
-    } else if archive.join(&retired.name).exists() {
-        // The process ended between the move and the note of it.
-        retired.name.clone()
     } else {
-        return Ok(Fate::Gone);
+        // The process may have ended between the move and the note of it.
+        match archived_unnoted(store, retired)? {
+            Some(path) => path,
+            None => return Ok(Fate::Gone),
+        }
     };
     moved.archived.push(retired.name.clone());
     retired.archived = Some(Archived { path, at: now });
@@ -118,17 +119,56 @@ pub fn put_away(store: &Store<'_>, name: &str) -> Result<(), RepoError> {
 
 /// Where a public file can go below the archive without taking another one's place.
 fn free_place(store: &Store<'_>, name: &str) -> Result<String, RepoError> {
-    let (from, archive) = (store.layout.public().join(name), store.layout.archive());
+    let archive = store.layout.archive();
     if !archive.join(name).exists() {
         return Ok(name.to_owned());
     }
-    let hash = hash_file(&from)?;
-    if hash_file(&archive.join(name))? == hash {
-        return Ok(name.to_owned());
+    let hash = hash_file(&store.layout.public().join(name))?;
+    let mut place = name.to_owned();
+    for next in places(store, name, &hash) {
+        place = next;
+        let path = archive.join(&place);
+        if let Some(folder) = path.parent() {
+            store.disk.public_folder(folder)?;
+        }
+        if !path.exists() || hash_file(&path)? == hash {
+            break;
+        }
     }
-    let folder = &hash[..12];
-    store.disk.public_folder(&archive.join(folder))?;
-    Ok(format!("{folder}/{name}"))
+    // The last place is named after the content: what else is there is damaged.
+    Ok(place)
+}
+
+/// The places below the archive for a file with this content, the first one first. The archive is shared by the
+/// architectures of a target, which may each have a package for any, and keep it for as long as they need it.
+fn places(store: &Store<'_>, name: &str, sha256: &str) -> Vec<String> {
+    let arch = store.target.arch.as_str();
+    let short = &sha256[..sha256.len().min(12)];
+    if name.contains("-any.pkg.tar") {
+        vec![format!("{arch}/{name}"), format!("{arch}-{short}/{name}")]
+    } else {
+        vec![name.to_owned(), format!("{short}/{name}")]
+    }
+}
+
+/// Where in the archive a file is that is not noted there yet.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn archived_unnoted(store: &Store<'_>, retired: &Retired) -> Result<Option<String>, RepoError> {
+    let archive = store.layout.archive();
+    let Some(sha256) = &retired.sha256 else {
+        return Ok(archive.join(&retired.name).exists().then(|| retired.name.clone()));
+    };
+    let mut places = places(store, &retired.name, sha256);
+    places.insert(0, retired.name.clone());
+    for place in places {
+        let path = archive.join(&place);
+        if is_regular(&path) && hash_file(&path)? == *sha256 {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
 }
 
 /// Where a file with this name and content is, beside the listed ones or in the archive.

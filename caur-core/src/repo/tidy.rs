@@ -47,7 +47,7 @@ pub fn tidy(store: &Store<'_>) -> Result<TidyReport, RepoError> {
     let mut known = store.begin()?;
     let before = known.state.clone();
     let mut report = TidyReport::default();
-    restore_lost_files(store, &known, &mut report)?;
+    restore_lost_files(store, &mut known, &mut report)?;
     adopt_orphans(store, &mut known, &mut report)?;
     adopt_archived(store, &mut known)?;
     if known.state != before {
@@ -60,14 +60,20 @@ pub fn tidy(store: &Store<'_>) -> Result<TidyReport, RepoError> {
     Ok(report)
 }
 
-fn restore_lost_files(store: &Store<'_>, known: &Known, report: &mut TidyReport) -> Result<(), RepoError> {
+fn restore_lost_files(
+    store: &Store<'_>,
+    known: &mut Known,
+    report: &mut TidyReport,
+) -> Result<(), RepoError> {
+    let archive = store.layout.archive();
     let public = store.layout.public();
     let lost = |listed: &&Listed| is_plain(&listed.file_name) && !public.join(&listed.file_name).exists();
-    for listed in known.index.values().filter(lost) {
+    let Known { index, state } = known;
+    for listed in index.values().filter(lost) {
         let (name, sha256) = (&listed.file_name, listed.sha256.as_deref());
         // Without a hash nobody can say that it is the same file.
         let found = match sha256 {
-            Some(_) => retired::find(store, &known.state, name, sha256)?,
+            Some(_) => retired::find(store, state, name, sha256)?,
             None => None,
         };
         let Some(found) = found else {
@@ -79,6 +85,13 @@ fn restore_lost_files(store: &Store<'_>, known: &Known, report: &mut TidyReport)
             store.disk.rename(&signature, &signature_path(&to))?;
         }
         store.disk.rename(&found, &to)?;
+        state.retired.retain(|retired| {
+            let archived = retired
+                .archived
+                .as_ref()
+                .map(|archived| archive.join(&archived.path));
+            archived.as_ref() != Some(&found)
+        });
         report.restored.push(name.clone());
     }
     if report.restored.is_empty() {
@@ -124,12 +137,10 @@ fn adopt_archived(store: &Store<'_>, known: &mut Known) -> Result<(), RepoError>
     let names = names_in(&archive)?;
     for retired in &mut known.state.retired {
         let public = store.layout.public().join(&retired.name);
-        // The process ended after the move.
-        if retired.archived.is_none() && !public.exists() && names.contains(&retired.name) {
-            retired.archived = Some(Archived {
-                path: retired.name.clone(),
-                at: now(),
-            });
+        if retired.archived.is_none() && !public.exists() {
+            // The process ended after the move.
+            let path = retired::archived_unnoted(store, retired)?;
+            retired.archived = path.map(|path| Archived { path, at: now() });
         }
     }
     let tracked: BTreeSet<String> = known

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::fixture::{Farm, Keyring, Pkg, names, run, target};
-use crate::repo::{ChangeOptions, Keeping, Kind, Origin, Refusal, Selection, UploadOutcome};
+use crate::repo::{ChangeOptions, Circumstances, Keeping, Kind, Origin, Refusal, Selection, UploadOutcome};
 
 const OLD: &str = "app-1-1-x86_64.pkg.tar.zst";
 
@@ -170,6 +170,46 @@ fn what_other_programs_leave_is_found_and_nothing_is_lost() {
     let report = farm.open().tidy(&target()).unwrap();
     assert_eq!(report.archived, ["orphan-1-1-any.pkg.tar.zst"]);
     assert_eq!(fs::read_to_string(public.join("README")).unwrap(), "mine");
+}
+
+#[test]
+fn architectures_keep_their_packages_for_any_apart_in_the_archive_they_share() {
+    let mut farm = Farm::new();
+    farm.keeping = Keeping {
+        grace: Duration::ZERO,
+        retention: Duration::ZERO,
+        snapshots: 3,
+    };
+    let arm = crate::model::Target {
+        arch: "aarch64".parse().unwrap(),
+        ..target()
+    };
+    let repository = farm.open();
+    for (job, version) in (1..).zip(["1-1", "2-1"]) {
+        let upload = farm.upload(job, "app", &[Pkg::new("app", version).arch("any")]);
+        for target in [target(), arm.clone()] {
+            let mut upload = upload.clone();
+            upload.manifest.target = target.clone();
+            repository
+                .publish(&target, &[upload], &Circumstances::default())
+                .unwrap();
+        }
+    }
+    // One of them does not need the old file any more; the other one still does.
+    for job in 10..14 {
+        let name = format!("p{job}");
+        farm.publish(&[farm.upload(job, &name, &[Pkg::new(&name, "1-1")])]);
+    }
+    repository.tidy(&target()).unwrap();
+    let options = ChangeOptions {
+        force: true,
+        ..ChangeOptions::default()
+    };
+    repository
+        .rollback(&arm, 2, &options, &Origin::default())
+        .unwrap();
+    assert!(farm.root().join("farm/aarch64/app-1-1-any.pkg.tar.zst").exists());
+    assert_eq!(repository.index(&arm).unwrap()["app"].version, "1-1");
 }
 
 #[test]

@@ -172,6 +172,10 @@ struct Pacman {
 
 impl Pacman {
     fn new(farm: &Farm, keyring: &Keyring) -> Self {
+        Self::that_wants("Required DatabaseOptional", farm, keyring)
+    }
+
+    fn that_wants(signatures: &str, farm: &Farm, keyring: &Keyring) -> Self {
         let pacman = Self {
             root: tempfile::tempdir().unwrap(),
             keys: Keyring::empty(),
@@ -190,7 +194,7 @@ impl Pacman {
         fs::create_dir_all(pacman.root.path().join("var/lib/pacman")).unwrap();
         fs::create_dir_all(pacman.root.path().join("cache")).unwrap();
         let conf = format!(
-            "[options]\nArchitecture = x86_64\nSigLevel = Required DatabaseOptional\n\n[farm]\nServer = file://{}\n",
+            "[options]\nArchitecture = x86_64\nSigLevel = {signatures}\n\n[farm]\nServer = file://{}\n",
             farm.public().display()
         );
         fs::write(pacman.root.path().join("pacman.conf"), conf).unwrap();
@@ -319,6 +323,42 @@ fn pacman_installs_a_signed_package_made_by_makepkg() {
         .collect();
     repo_add(&theirs.path().join("farm.db.tar.zst"), &packages);
     same_entries(&farm.public(), theirs.path());
+}
+
+#[test]
+fn pacman_that_wants_signed_databases_gets_them() {
+    let keyring = Keyring::with_key("");
+    let mut farm = Farm::signed(&keyring);
+    farm.sign_databases = true;
+    let repository = farm.open();
+    repository.ensure_target(&target()).unwrap();
+    let pacman = Pacman::that_wants("Required", &farm, &keyring);
+    pacman.run(&["-Sy"]);
+    for version in ["1-1", "2-1"] {
+        let job = version[..1].parse().unwrap();
+        farm.publish(&[farm.upload(job, "a", &[Pkg::new("a", version).arch("any")])]);
+        // Twice: within one second it would take the old one for the newest.
+        pacman.run(&["-Syy"]);
+        pacman.run(&["-Fyy"]);
+        assert_eq!(pacman.run(&["-Sl"]), format!("farm a {version}\n"));
+        pacman.run(&["-Sw", "a"]);
+        let cached = pacman
+            .root
+            .path()
+            .join("cache")
+            .join(format!("a-{version}-any.pkg.tar.zst"));
+        assert!(cached.exists());
+    }
+    // Signatures of databases that are not signed any more would be wrong ones.
+    farm.sign_databases = false;
+    farm.publish(&[farm.upload(3, "b", &[Pkg::new("b", "1-1")])]);
+    assert!(
+        !names(&farm.public())
+            .iter()
+            .any(|name| name.starts_with("farm.") && name.ends_with(".sig"))
+    );
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pacman.run(&["-Syy"])));
+    assert!(outcome.is_err(), "pacman took a database without a signature");
 }
 
 #[test]
