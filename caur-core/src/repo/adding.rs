@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::check::verify;
 use super::database::{DatabaseEntry, Listed};
 use super::package::Package;
 use super::sign::{Signing, signature_path};
@@ -38,7 +39,7 @@ pub fn add(
     for package in packages {
         let public = store.layout.public().join(&package.taken.file_name);
         let same = is_same(&public, &package.taken.package)?;
-        let signed = same && signature_path(&public).is_file();
+        let signed = same && is_signed(store, &public)?;
         if !signed {
             unsigned.push(package.taken.staged.clone());
         }
@@ -63,6 +64,9 @@ pub fn add(
         }
         if same {
             store.disk.settle(&public)?;
+            if signed {
+                store.disk.settle(&signature_path(&public))?;
+            }
         } else {
             store.disk.settle(staged)?;
             change.files.push(Staged {
@@ -76,6 +80,20 @@ pub fn add(
         change.index.insert(package.pkgname.to_string(), listed(package));
     }
     Ok(())
+}
+
+/// Whether a public file has a signature that holds; where nothing is signed here, whether it has any.
+///
+/// # Errors
+/// When gpg cannot be run.
+pub fn is_signed(store: &Store<'_>, public: &Path) -> Result<bool, RepoError> {
+    if !signature_path(public).is_file() {
+        return Ok(false);
+    }
+    match &store.options.signing {
+        Signing::Off => Ok(true),
+        Signing::Gpg { home, .. } => Ok(verify(home, public)?.is_none()),
+    }
 }
 
 fn entry_of(package: &Verified, signature: Option<&[u8]>) -> DatabaseEntry {

@@ -97,7 +97,6 @@ pub fn add(
         return Ok(report);
     }
     let mut change = Change::new(Kind::Add, origin, known.index.clone());
-    change.used_transfers = packages.iter().map(|package| package.pkgname.clone()).collect();
     adding::add(store, &packages, Signatures::Make, &mut change)?;
     report.number = Some(commit(store, &mut known, change)?.number);
     Ok(report)
@@ -133,10 +132,9 @@ fn bring_signature(store: &Store<'_>, file: &Path, staged: &Path) -> Result<(), 
 
 fn is_complete(store: &Store<'_>, package: &Verified) -> Result<bool, RepoError> {
     let public = store.layout.public().join(&package.taken.file_name);
-    let signature = signature_path(&public).is_file();
     let signed = match store.options.signing {
-        Signing::Off => signature || !signature_path(&package.taken.staged).exists(),
-        Signing::Gpg { .. } => signature,
+        Signing::Off => signature_path(&public).is_file() || !signature_path(&package.taken.staged).exists(),
+        Signing::Gpg { .. } => adding::is_signed(store, &public)?,
     };
     Ok(package.listed && signed && is_same(&public, &package.taken.package)?)
 }

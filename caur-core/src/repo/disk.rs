@@ -96,7 +96,10 @@ impl Disk {
     pub fn settle(&self, path: &Path) -> Result<(), RepoError> {
         self.step("write to the disk", path, || {
             let file = File::open(path)?;
-            file.set_permissions(Permissions::from_mode(0o644))?;
+            // Of a file that lay there before, its owner may be somebody else.
+            if file.metadata()?.permissions().mode() & 0o777 != 0o644 {
+                file.set_permissions(Permissions::from_mode(0o644))?;
+            }
             file.sync_all()
         })
     }
@@ -110,7 +113,14 @@ impl Disk {
 
     /// Renames within one file system, replacing what is there.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<(), RepoError> {
-        self.step("move a file to", to, || fs::rename(from, to))
+        self.step("move a file to", to, || {
+            fs::rename(from, to)?;
+            // Between two names of one file a rename does nothing.
+            match fs::remove_file(from) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                outcome => outcome,
+            }
+        })
     }
 
     /// Removes a file; one that is gone already is fine.

@@ -130,6 +130,44 @@ pub enum RepoError {
         /// What it is.
         found: SnapshotId,
     },
+    /// Another program changed the database at the same time.
+    #[error("another program changed the database of {0} at the same time; nothing was changed: try again")]
+    Overtaken(Target),
+    /// The database is gone, and so is its snapshot.
+    #[error(
+        "the database {} is gone, and its snapshot is not kept; restore it from a backup, or remove {} to begin anew",
+        database.display(), state.display()
+    )]
+    LostDatabase {
+        /// Its path.
+        database: PathBuf,
+        /// The state that tells of it.
+        state: PathBuf,
+    },
+    /// There is a database of another kind.
+    #[error(
+        "{} is there, but no {expected}; nothing was changed: databases are compressed with zstd here, so convert it (`zcat`, `xzcat` or `cat`, then `zstd`) and let the link lead there, or remove it",
+        found.display()
+    )]
+    OtherDatabase {
+        /// What is there.
+        found: PathBuf,
+        /// What is expected.
+        expected: String,
+    },
+    /// Names that a snapshot needs mean other files now.
+    #[error(
+        "the snapshot {number} of {target} lists files whose names mean another content now, which clients may be about to ask for: {}; nothing was changed: remove these packages first and wait for the time of grace",
+        files.join(", ")
+    )]
+    Taken {
+        /// The target.
+        target: Target,
+        /// The snapshot.
+        number: u64,
+        /// The files.
+        files: Vec<String>,
+    },
     /// A state that is not kept.
     #[error("{target} has no snapshot {number}; kept are {}", kept.iter().map(u64::to_string).collect::<Vec<_>>().join(", "))]
     NoSnapshot {

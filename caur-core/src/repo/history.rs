@@ -176,6 +176,11 @@ pub fn snapshots(layout: &Layout) -> Result<Vec<u64>, RepoError> {
     Ok(numbers)
 }
 
+/// The newest transaction that is recorded; 0 where there is none.
+pub fn newest(layout: &Layout) -> Result<u64, RepoError> {
+    Ok(numbers(layout, ".json")?.last().copied().unwrap_or_default())
+}
+
 /// What a snapshot lists.
 pub fn snapshot_index(store: &Store<'_>, number: u64) -> Result<Index, RepoError> {
     let layout = &store.layout;

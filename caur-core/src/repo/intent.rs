@@ -19,6 +19,8 @@ pub struct Intent {
     pub number: u64,
     /// SHA-256 of the next packages database. The transaction counts from when this is the current one.
     pub database_sha256: String,
+    /// SHA-256 of the packages database before it, empty where there was none; not known of old records.
+    pub previous_sha256: Option<String>,
     /// Whether signatures of the databases go with them.
     pub signed_databases: bool,
     /// Files that are new, in the order in which they are placed.
@@ -78,6 +80,7 @@ impl Intent {
             format: FORMAT,
             number: 0,
             database_sha256,
+            previous_sha256: None,
             signed_databases: false,
             place: Vec::new(),
             oldest_snapshot: 0,

@@ -49,7 +49,10 @@ pub fn write(store: &Store<'_>, index: Option<&Index>) -> Result<(), RepoError> 
     };
     collect(own);
     for target in targets.iter().filter(|target| *target != store.target) {
-        collect(&read(&Layout::new(root, target))?);
+        match read(&Layout::new(root, target)) {
+            Ok(index) => collect(&index),
+            Err(error) => tracing::warn!(%target, %error, "left out of the lists"),
+        }
     }
     for (name, text) in [
         ("pkgs.txt", lines(&entries)),

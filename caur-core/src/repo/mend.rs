@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use super::adding::{self, Signatures};
 use super::check::{Finding, verify};
-use super::database::{DatabaseEntry, DatabaseError, for_each_entry};
+use super::database::{DatabaseEntry, DatabaseError, Listed, for_each_entry};
 use super::history::Kind;
 use super::intake::take_in_file;
 use super::layout::DatabaseKind;
+use super::package::Package;
 use super::sign::{Signing, signature_path};
 use super::store::{Known, Store};
 use super::tidy::{TidyReport, tidy};
@@ -50,10 +51,7 @@ pub fn mend(store: &Store<'_>, findings: &[Finding], origin: &Origin) -> Result<
     store.fresh_staging()?;
     let (wanted, surplus) = what_to_list_anew(&known, findings);
     let mut change = Change::new(Kind::Mend, origin, known.index.clone());
-    let mut packages = Vec::new();
-    for (number, name) in wanted.iter().enumerate() {
-        packages.extend(read_again(store, &known, name, &number.to_string())?);
-    }
+    let packages = read_again(store, &known, &wanted)?;
     let lost: BTreeSet<&str> = findings.iter().filter_map(lost_signature).collect();
     let mut mended = Vec::new();
     for package in packages {
@@ -112,23 +110,16 @@ fn lost_signature(finding: &Finding) -> Option<&str> {
     }
 }
 
-/// A listed package as its file is, where that is the file that the database means.
-fn read_again(
+/// Listed packages as their files are, where these are the files that the database means.
+pub fn read_again(
     store: &Store<'_>,
     known: &Known,
-    name: &str,
-    folder: &str,
-) -> Result<Option<Verified>, RepoError> {
-    let listed = &known.index[name];
-    let path = store.layout.public().join(&listed.file_name);
-    let staging = store.layout.staging().join(folder);
+    names: &BTreeSet<String>,
+) -> Result<Vec<Verified>, RepoError> {
     let policy = Policy {
         largest_package: u64::MAX,
         largest_upload: u64::MAX,
         ..Policy::default()
-    };
-    let Ok(taken) = take_in_file(store.disk, &path, &policy, &staging)? else {
-        return Ok(None);
     };
     let rules = Rules {
         protected: &store.options.protected_names,
@@ -138,14 +129,19 @@ fn read_again(
         protected_names: true,
         owned_names: true,
     };
-    let same = |listed: &super::database::Listed, package: &super::package::Package| {
-        listed.sha256.as_ref() == Some(&package.sha256)
-    };
-    let verified = verify_by_hand(store.target, vec![taken], &known.index, rules, liberties, same);
-    Ok(verified
-        .ok()
-        .and_then(|mut packages| packages.pop())
-        .filter(|package| package.listed))
+    let same = |listed: &Listed, package: &Package| listed.sha256.as_ref() == Some(&package.sha256);
+    let mut packages = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        let path = store.layout.public().join(&known.index[name].file_name);
+        let staging = store.layout.staging().join(number.to_string());
+        if let Ok(taken) = take_in_file(store.disk, &path, &policy, &staging)?
+            && let Ok(verified) =
+                verify_by_hand(store.target, vec![taken], &known.index, rules, liberties, same)
+        {
+            packages.extend(verified.into_iter().filter(|package| package.listed));
+        }
+    }
+    Ok(packages)
 }
 
 /// Puts the signature that the database holds beside a package that lost its own, where it holds.

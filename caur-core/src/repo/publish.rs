@@ -11,6 +11,7 @@ use super::database::{Index, Listed};
 use super::history::Kind;
 use super::intake::take_in;
 use super::package::Package;
+use super::remove::is_left_behind;
 use super::sign::signature_path;
 use super::store::{Known, Store};
 use super::transaction::{Change, commit, hash_file};
@@ -75,7 +76,9 @@ pub fn publish(
                     let listed = adding::listed(&package);
                     published_packages.extend(published(package.pkgname.as_str(), &listed));
                     change.index.insert(package.pkgname.to_string(), listed);
-                    change.used_transfers.insert(package.pkgname.clone());
+                    if known.state.transfers.get(&package.pkgname) == Some(&manifest.pkgbase) {
+                        change.used_transfers.insert(package.pkgname.clone());
+                    }
                     if !is_complete(store, &package) {
                         accepted.push(package);
                     }
@@ -106,25 +109,15 @@ struct Round<'a> {
 impl Round<'_> {
     fn judge(&self) -> Result<Vec<Judged>, RepoError> {
         let mut judged = Vec::new();
-        // Names that an earlier upload of the round brings.
-        let mut claimed = BTreeMap::<Pkgname, &Pkgbase>::new();
         for (number, upload) in self.uploads.iter().enumerate() {
             let staging = self.store.layout.staging().join(number.to_string());
-            let mut one = self.judge_one(upload, &staging)?;
-            if let Judged::Accepted(packages, _) = &one {
-                let taken = packages
-                    .iter()
-                    .find_map(|package| Some((package, *claimed.get(&package.pkgname)?)));
-                if let Some((package, owner)) = taken {
-                    one = Judged::Refused(owned(package, owner.as_str()));
-                } else {
-                    let names = packages.iter().map(|package| package.pkgname.clone());
-                    claimed.extend(names.map(|name| (name, &upload.manifest.pkgbase)));
-                }
-            }
-            judged.push(one);
+            judged.push(self.judge_one(upload, &staging)?);
         }
-        self.refuse_what_nobody_gives_up(&mut judged);
+        // Each refusal may take the ground from another upload, or free a name for one.
+        while let Some((number, refusal)) = self.not_given_up(&judged).or_else(|| self.brought_twice(&judged))
+        {
+            judged[number] = Judged::Refused(refusal);
+        }
         Ok(judged)
     }
 
@@ -176,11 +169,15 @@ impl Round<'_> {
 
     /// Whether `name` may go from `owner` to `heir` whatever else is published.
     fn is_free(&self, name: &Pkgname, owner: &str, heir: &Pkgbase) -> bool {
-        let gone = self.circumstances.collection.as_ref().is_some_and(|collection| {
-            collection.contains(heir) && !collection.iter().any(|pkgbase| pkgbase.as_str() == owner)
-        });
+        let Known { index, state } = self.known;
+        // What was added by hand is in no collection, and not gone for that.
+        let gone = !state.by_hand.contains(owner)
+            && self.circumstances.collection.as_ref().is_some_and(|collection| {
+                collection.contains(heir) && !collection.iter().any(|pkgbase| pkgbase.as_str() == owner)
+            });
         gone || self.circumstances.remove.contains(name.as_str())
-            || self.known.state.transfers.get(name) == Some(heir)
+            || state.transfers.get(name) == Some(heir)
+            || (!state.by_hand.contains(owner) && is_left_behind(index, name.as_str()))
     }
 
     /// Whether `owner` has an upload in this round that does not bring `name` any more.
@@ -196,33 +193,44 @@ impl Round<'_> {
         })
     }
 
-    /// What was accepted on the word of an upload that was refused is refused, too.
-    fn refuse_what_nobody_gives_up(&self, judged: &mut [Judged]) {
-        loop {
-            let giving: BTreeSet<&str> = self
-                .uploads
-                .iter()
-                .zip(judged.iter())
-                .filter(|(_, judged)| matches!(judged, Judged::Accepted(..)))
-                .map(|(upload, _)| upload.manifest.pkgbase.as_str())
-                .collect();
-            let broken = judged
-                .iter()
-                .enumerate()
-                .find_map(|(number, judged)| match judged {
-                    Judged::Accepted(packages, givers) => {
-                        let giver = givers.iter().find(|giver| !giving.contains(giver.as_str()))?;
-                        let of_giver = |package: &&Verified| {
-                            let listed = self.known.index.get(package.pkgname.as_str());
-                            listed.is_some_and(|listed| listed.pkgbase == *giver)
-                        };
-                        Some((number, owned(packages.iter().find(of_giver)?, giver)))
-                    }
-                    Judged::AlreadyPublished | Judged::Refused(_) => None,
-                });
-            let Some((number, refusal)) = broken else { return };
-            judged[number] = Judged::Refused(refusal);
+    /// An upload that was accepted on the word of one that is refused.
+    fn not_given_up(&self, judged: &[Judged]) -> Option<(usize, Refusal)> {
+        let accepted = |(_, judged): &(&Upload, &Judged)| matches!(judged, Judged::Accepted(..));
+        let pairs = self.uploads.iter().zip(judged);
+        let giving: BTreeSet<&str> = pairs
+            .filter(accepted)
+            .map(|(upload, _)| upload.manifest.pkgbase.as_str())
+            .collect();
+        judged
+            .iter()
+            .enumerate()
+            .find_map(|(number, judged)| match judged {
+                Judged::Accepted(packages, givers) => {
+                    let giver = givers.iter().find(|giver| !giving.contains(giver.as_str()))?;
+                    let of_giver = |package: &&Verified| {
+                        let listed = self.known.index.get(package.pkgname.as_str());
+                        listed.is_some_and(|listed| listed.pkgbase == *giver)
+                    };
+                    Some((number, owned(packages.iter().find(of_giver)?, giver)))
+                }
+                Judged::AlreadyPublished | Judged::Refused(_) => None,
+            })
+    }
+
+    /// An upload with a package that an earlier one brings, too.
+    fn brought_twice(&self, judged: &[Judged]) -> Option<(usize, Refusal)> {
+        let mut claimed = BTreeMap::<&Pkgname, &Pkgbase>::new();
+        for (number, (upload, judged)) in self.uploads.iter().zip(judged).enumerate() {
+            let Judged::Accepted(packages, _) = judged else {
+                continue;
+            };
+            for package in packages {
+                if let Some(owner) = claimed.insert(&package.pkgname, &upload.manifest.pkgbase) {
+                    return Some((number, owned(package, owner.as_str())));
+                }
+            }
         }
+        None
     }
 }
 

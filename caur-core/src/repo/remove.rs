@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::database::Index;
+use super::database::{Index, Listed};
 use super::history::{self, Entry, Kind};
 use super::store::{Known, Store};
 use super::transaction::{Change, commit};
@@ -96,10 +96,14 @@ fn done_before(store: &Store<'_>, known: &Known, origin: &Origin) -> Result<Opti
     let Some(number) = request.and_then(|request| known.state.transaction_of(request)) else {
         return Ok(None);
     };
-    let record = history::record(&store.layout, number)?;
+    // Of a very old one only that it was done is known.
+    let record = history::record(&store.layout, number).ok();
+    let listed = record
+        .as_ref()
+        .map_or(0, |record| record.packages + record.difference.removed.len());
     Ok(Some(Removal {
-        listed: record.packages + record.difference.removed.len(),
-        removed: record.difference.removed,
+        listed,
+        removed: record.map(|record| record.difference.removed).unwrap_or_default(),
         deferred: Vec::new(),
         number: Some(number),
         snapshot: known.snapshot().to_string(),
@@ -184,9 +188,30 @@ fn select(store: &Store<'_>, index: &Index, selection: &Selection) -> Result<Sel
     Ok((selected, BTreeMap::new()))
 }
 
-/// Packages that none of `pkgbases` produces. All packages of one build have one version, so of the packages of a
-/// pkgbase those with an older version than the newest were not in its newest build.
+/// Packages that none of `pkgbases` produces.
 fn unwanted(index: &Index, pkgbases: &BTreeSet<String>) -> BTreeSet<String> {
+    let newest = newest_versions(index);
+    let is_unwanted = |(_, listed): &(&String, &Listed)| {
+        !pkgbases.contains(&listed.pkgbase)
+            || vercmp(&listed.version, newest[listed.pkgbase.as_str()]).is_lt()
+    };
+    let unwanted = index.iter().filter(is_unwanted);
+    unwanted.map(|(name, _)| name.clone()).collect()
+}
+
+/// Whether the pkgbase of a listed package does not produce it any more. All packages of one build have one version, so
+/// of the packages of a pkgbase those with an older version than the newest were not in its newest build.
+#[must_use]
+pub fn is_left_behind(index: &Index, name: &str) -> bool {
+    index.get(name).is_some_and(|listed| {
+        let siblings = index.values().filter(|other| other.pkgbase == listed.pkgbase);
+        siblings
+            .into_iter()
+            .any(|other| vercmp(&listed.version, &other.version).is_lt())
+    })
+}
+
+fn newest_versions(index: &Index) -> BTreeMap<&str, &str> {
     let mut newest = BTreeMap::<&str, &str>::new();
     for listed in index.values() {
         let version = newest.entry(&listed.pkgbase).or_insert(&listed.version);
@@ -194,12 +219,7 @@ fn unwanted(index: &Index, pkgbases: &BTreeSet<String>) -> BTreeSet<String> {
             *version = &listed.version;
         }
     }
-    let is_unwanted = |(_, listed): &(&String, &super::database::Listed)| {
-        !pkgbases.contains(&listed.pkgbase)
-            || vercmp(&listed.version, newest[listed.pkgbase.as_str()]).is_lt()
-    };
-    let unwanted = index.iter().filter(is_unwanted);
-    unwanted.map(|(name, _)| name.clone()).collect()
+    newest
 }
 
 fn entry(index: &Index, name: &str) -> Entry {

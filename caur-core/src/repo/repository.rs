@@ -46,7 +46,14 @@ impl Repository {
         let mut recovered = Vec::new();
         for repo in repositories(root).map_err(list)? {
             for target in architectures(root, &repo, unfinished).map_err(list)? {
-                recovered.extend(recover_reported(&disk, &options, &target)?);
+                match recover_reported(&disk, &options, &target) {
+                    Ok(found) => recovered.extend(found),
+                    // Whoever works on it settles it; and one that is broken is no reason to leave the others alone.
+                    Err(RepoError::Locked { .. }) => {}
+                    Err(error) => {
+                        tracing::error!(%target, "an unfinished change could not be settled: {error}")
+                    }
+                }
             }
         }
         Ok(Self {

@@ -1,10 +1,12 @@
 //! Files that no database lists any more. They stay beside the others for a time of grace, since clients with an older
 //! database still ask for them; then they go to the archive, and are deleted when nobody can need them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::history::snapshots;
+use super::history::{snapshot_index, snapshots};
 use super::sign::signature_path;
 use super::state::{Archived, Retired, State};
 use super::store::{Store, now};
@@ -23,18 +25,49 @@ pub struct Moved {
 /// Archives what had its time of grace, and deletes what was in the archive for long enough and is needed by no
 /// snapshot. The state on the disk follows.
 ///
+/// What snapshots need takes a while to find out, so who is in a hurry deletes with some `slack` beyond the retention time
+/// only, which housekeeping never lets pass.
+///
 /// # Errors
 /// When the disk fails; what was moved by then is found by the next call.
-pub fn move_what_is_due(store: &Store<'_>, state: &mut State) -> Result<Moved, RepoError> {
+pub fn move_what_is_due(store: &Store<'_>, state: &mut State, slack: Duration) -> Result<Moved, RepoError> {
     let mut moved = Moved::default();
-    let (now, keeping) = (now(), store.options.keeping);
+    let (now, mut keeping) = (now(), store.options.keeping);
+    keeping.retention += slack;
     if !state.retired.iter().any(|retired| is_due(retired, now, keeping)) {
         return Ok(moved);
     }
-    let oldest = snapshots(&store.layout)?.first().copied().unwrap_or(u64::MAX);
-    let mut kept = Vec::new();
-    for mut retired in std::mem::take(&mut state.retired) {
-        let outcome = handle(store, &mut retired, oldest, now, &mut moved);
+    let deletes = |retired: &Retired| retired.archived.is_some() && is_due(retired, now, keeping);
+    let needed = match state.retired.iter().any(deletes) {
+        true => needed_by_snapshots(store)?,
+        false => None,
+    };
+    let mut kept: Vec<Retired> = Vec::new();
+    let mut rest = std::mem::take(&mut state.retired).into_iter();
+    while let Some(mut retired) = rest.next() {
+        let place = retired.archived.as_ref().map(|archived| archived.path.clone());
+        let shared = place.is_some_and(|place| {
+            let mut others = kept.iter().chain(rest.as_slice());
+            others.any(|other| {
+                other
+                    .archived
+                    .as_ref()
+                    .is_some_and(|archived| archived.path == place)
+            })
+        });
+        let is_needed = needed.as_ref().is_none_or(|needed| is_needed(needed, &retired));
+        let keep = if shared {
+            Keep::ForAnother
+        } else if is_needed {
+            Keep::ForSnapshot
+        } else {
+            Keep::No
+        };
+        let outcome = if is_due(&retired, now, keeping) {
+            handle(store, &mut retired, keep, now, &mut moved)
+        } else {
+            Ok(Fate::Kept)
+        };
         if !matches!(outcome, Ok(Fate::Gone)) {
             kept.push(retired);
         }
@@ -50,9 +83,44 @@ pub fn move_what_is_due(store: &Store<'_>, state: &mut State) -> Result<Moved, R
     Ok(moved)
 }
 
+/// Whether the archive goes on keeping a file whose time is over.
+enum Keep {
+    No,
+    ForSnapshot,
+    ForAnother,
+}
+
 enum Fate {
     Kept,
     Gone,
+}
+
+type Needed = BTreeSet<(String, Option<String>)>;
+
+/// The files that kept snapshots list, with their hashes where these state them. None: nobody can tell.
+fn needed_by_snapshots(store: &Store<'_>) -> Result<Option<Needed>, RepoError> {
+    let mut needed = BTreeSet::new();
+    for number in snapshots(&store.layout)? {
+        match snapshot_index(store, number) {
+            Ok(index) => needed.extend(
+                index
+                    .into_values()
+                    .map(|listed| (listed.file_name, listed.sha256)),
+            ),
+            Err(error) => {
+                tracing::warn!(target = %store.target, %error, "nothing is deleted from the archive");
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some(needed))
+}
+
+fn is_needed(needed: &Needed, retired: &Retired) -> bool {
+    match &retired.sha256 {
+        Some(_) => needed.contains(&(retired.name.clone(), retired.sha256.clone())),
+        None => needed.iter().any(|(name, _)| *name == retired.name),
+    }
 }
 
 fn is_due(retired: &Retired, now: u64, keeping: Keeping) -> bool {
@@ -65,18 +133,17 @@ fn is_due(retired: &Retired, now: u64, keeping: Keeping) -> bool {
 fn handle(
     store: &Store<'_>,
     retired: &mut Retired,
-    oldest_snapshot: u64,
+    keep: Keep,
     now: u64,
     moved: &mut Moved,
 ) -> Result<Fate, RepoError> {
-    if !is_due(retired, now, store.options.keeping) {
-        return Ok(Fate::Kept);
-    }
     let archive = store.layout.archive();
     if let Some(archived) = &retired.archived {
-        // It was listed up to the transaction before the one that took it out.
-        if retired.left > oldest_snapshot {
-            return Ok(Fate::Kept);
+        match keep {
+            Keep::ForSnapshot => return Ok(Fate::Kept),
+            // Its file is another entry's, too.
+            Keep::ForAnother => return Ok(Fate::Gone),
+            Keep::No => {}
         }
         let path = archive.join(&archived.path);
         store.disk.remove(&signature_path(&path))?;
@@ -120,7 +187,7 @@ pub fn put_away(store: &Store<'_>, name: &str) -> Result<(), RepoError> {
 /// Where a public file can go below the archive without taking another one's place.
 fn free_place(store: &Store<'_>, name: &str) -> Result<String, RepoError> {
     let archive = store.layout.archive();
-    if !archive.join(name).exists() {
+    if !archive.join(name).exists() && !is_for_any(name) {
         return Ok(name.to_owned());
     }
     let hash = hash_file(&store.layout.public().join(name))?;
@@ -139,12 +206,16 @@ fn free_place(store: &Store<'_>, name: &str) -> Result<String, RepoError> {
     Ok(place)
 }
 
+fn is_for_any(name: &str) -> bool {
+    name.contains("-any.pkg.tar")
+}
+
 /// The places below the archive for a file with this content, the first one first. The archive is shared by the
 /// architectures of a target, which may each have a package for any, and keep it for as long as they need it.
 fn places(store: &Store<'_>, name: &str, sha256: &str) -> Vec<String> {
     let arch = store.target.arch.as_str();
     let short = &sha256[..sha256.len().min(12)];
-    if name.contains("-any.pkg.tar") {
+    if is_for_any(name) {
         vec![format!("{arch}/{name}"), format!("{arch}-{short}/{name}")]
     } else {
         vec![name.to_owned(), format!("{short}/{name}")]
@@ -157,14 +228,10 @@ fn places(store: &Store<'_>, name: &str, sha256: &str) -> Vec<String> {
 /// When a file cannot be read.
 pub fn archived_unnoted(store: &Store<'_>, retired: &Retired) -> Result<Option<String>, RepoError> {
     let archive = store.layout.archive();
-    let Some(sha256) = &retired.sha256 else {
-        return Ok(archive.join(&retired.name).exists().then(|| retired.name.clone()));
-    };
-    let mut places = places(store, &retired.name, sha256);
-    places.insert(0, retired.name.clone());
-    for place in places {
+    let sha256 = retired.sha256.as_deref();
+    for place in places(store, &retired.name, sha256.unwrap_or_default()) {
         let path = archive.join(&place);
-        if is_regular(&path) && hash_file(&path)? == *sha256 {
+        if is_regular(&path) && (sha256.is_none() || Some(&*hash_file(&path)?) == sha256) {
             return Ok(Some(place));
         }
     }

@@ -9,7 +9,7 @@ use super::history::{self, Difference, Kind};
 use super::remove::{ChangeOptions, expect, guard};
 use super::sign::{Signing, signature_path};
 use super::store::{Known, Store, is_plain};
-use super::transaction::{Change, Staged, commit};
+use super::transaction::{Change, Staged, commit, hash_file};
 use super::{Origin, RepoError, retired};
 
 /// What a rollback changed, or would.
@@ -34,7 +34,9 @@ pub fn rollback(
     let request = origin.request.as_deref();
     if let Some(number) = request.and_then(|request| known.state.transaction_of(request)) {
         return Ok(Rollback {
-            difference: history::record(&store.layout, number)?.difference,
+            difference: history::record(&store.layout, number)
+                .map(|record| record.difference)
+                .unwrap_or_default(),
             number: Some(number),
             snapshot: known.snapshot().to_string(),
         });
@@ -65,10 +67,17 @@ pub fn rollback(
 fn files_of(store: &Store<'_>, known: &Known, number: u64, after: &Index) -> Result<Vec<Staged>, RepoError> {
     let (staging, public) = (store.layout.staging(), store.layout.public());
     let now = history::files(&known.index);
-    let (mut files, mut gone) = (Vec::new(), Vec::new());
+    let in_grace = known.state.in_grace();
+    let (mut files, mut gone, mut taken) = (Vec::new(), Vec::new(), Vec::new());
     for listed in after.values() {
         let (name, sha256) = (listed.file_name.as_str(), listed.sha256.as_deref());
         if !is_plain(name) || now.get(name) == Some(&sha256) {
+            continue;
+        }
+        // Clients ask for the other content under this name, now or with a database that is a little older.
+        let other = |path: &Path| path.exists() && sha256.is_some() && !is_content(path, sha256);
+        if now.contains_key(name) || (in_grace.contains(name) && other(&public.join(name))) {
+            taken.push(name.to_owned());
             continue;
         }
         let Some(found) = retired::find(store, &known.state, name, sha256)? else {
@@ -80,8 +89,11 @@ fn files_of(store: &Store<'_>, known: &Known, number: u64, after: &Index) -> Res
                 let path = staging.join(&name);
                 store.disk.share(from, &path)?;
                 store.disk.settle(&path)?;
-                let over = now.contains_key(name.strip_suffix(".sig").unwrap_or(&name));
-                files.push(Staged { path, name, over });
+                files.push(Staged {
+                    path,
+                    name,
+                    over: false,
+                });
             }
             Ok(())
         };
@@ -93,6 +105,13 @@ fn files_of(store: &Store<'_>, known: &Known, number: u64, after: &Index) -> Res
         }
         bring(&found, name.to_owned())?;
     }
+    if !taken.is_empty() {
+        return Err(RepoError::Taken {
+            target: store.target.clone(),
+            number,
+            files: taken,
+        });
+    }
     if gone.is_empty() {
         Ok(files)
     } else {
@@ -102,4 +121,8 @@ fn files_of(store: &Store<'_>, known: &Known, number: u64, after: &Index) -> Res
             files: gone,
         })
     }
+}
+
+fn is_content(path: &Path, sha256: Option<&str>) -> bool {
+    hash_file(path).is_ok_and(|hash| Some(&*hash) == sha256)
 }

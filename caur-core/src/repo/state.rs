@@ -30,6 +30,8 @@ pub struct State {
     requests: VecDeque<(String, u64)>,
     /// Who may take a package over from the pkgbase that owns it.
     pub transfers: BTreeMap<Pkgname, Pkgbase>,
+    /// Pkgbases whose packages came by hand, not from a job.
+    pub by_hand: BTreeSet<String>,
 }
 
 /// A package file that no database lists any more. Its signature goes with it.
@@ -66,6 +68,7 @@ impl Default for State {
             published: VecDeque::new(),
             requests: VecDeque::new(),
             transfers: BTreeMap::new(),
+            by_hand: BTreeSet::new(),
         }
     }
 }

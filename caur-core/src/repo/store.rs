@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::adding::{self, Signatures};
 use super::database::{Index, read_index};
 use super::disk::Disk;
 use super::history::{self, Difference, Kind, Record};
 use super::layout::{DatabaseKind, Layout, PRIVATE};
 use super::lock::Lock;
+use super::mend::read_again;
 use super::recovery::recover;
+use super::sign::signature_path;
 use super::state::{Retired, State};
-use super::transaction::{Change, commit, hash_file};
+use super::transaction::{Change, commit, hash_file, signs_databases};
 use super::{Origin, RepoError, RepositoryOptions, SnapshotId};
 use crate::model::Target;
 
@@ -58,6 +61,7 @@ impl<'a> Store<'a> {
     ) -> Result<Self, RepoError> {
         let store = Self::locked(disk, options, target)?;
         recover(&store)?;
+        store.restore_lost_databases()?;
         Ok(store)
     }
 
@@ -99,7 +103,12 @@ impl<'a> Store<'a> {
         target: &'a Target,
     ) -> Result<Self, RepoError> {
         let layout = Layout::new(&options.root, target);
-        if layout.database(DatabaseKind::Packages).exists() || layout.intent().exists() {
+        let kept = [
+            layout.database(DatabaseKind::Packages),
+            layout.intent(),
+            layout.state(),
+        ];
+        if kept.iter().any(|path| path.exists()) {
             return Self::open(disk, options, target);
         }
         Err(RepoError::NoTarget {
@@ -121,6 +130,10 @@ impl<'a> Store<'a> {
             })?,
             state: State::read(&self.layout)?,
         };
+        if known.state.number == 0 {
+            // Without its state a target goes on after what its history holds.
+            known.state.number = history::newest(&self.layout)?;
+        }
         if path.exists() {
             let database = hash_file(&path)?;
             if database != known.state.database {
@@ -139,14 +152,22 @@ impl<'a> Store<'a> {
         self.disk.private_folder(&self.layout.staging())
     }
 
-    /// Makes the databases and their links where they are missing.
+    /// Makes what is missing of databases, their links and signatures.
     ///
     /// # Errors
-    /// When the disk fails.
+    /// When there are databases that are compressed in another way, or the disk fails.
     pub fn complete(&self) -> Result<(), RepoError> {
-        let there = |kind| self.layout.database(kind).exists() && self.layout.database_link(kind).exists();
+        let layout = &self.layout;
+        let there = |kind| {
+            let database = layout.database(kind);
+            let signed = !signs_databases(self) || signature_path(&database).exists();
+            database.exists() && layout.database_link(kind).exists() && signed
+        };
         if DatabaseKind::ALL.into_iter().all(there) {
             return Ok(());
+        }
+        for kind in DatabaseKind::ALL {
+            self.refuse_other_databases(kind)?;
         }
         let mut known = self.begin()?;
         self.fresh_staging()?;
@@ -154,8 +175,66 @@ impl<'a> Store<'a> {
             who: "caur".to_owned(),
             ..Origin::default()
         };
-        let change = Change::new(Kind::Create, &origin, known.index.clone());
+        let mut change = Change::new(Kind::Create, &origin, known.index.clone());
+        if !known.index.is_empty() {
+            change.kind = Kind::Mend;
+            if !layout.database(DatabaseKind::Files).exists() {
+                let names = known.index.keys().cloned().collect();
+                let packages = read_again(self, &known, &names)?;
+                adding::add(self, &packages, Signatures::Keep, &mut change)?;
+            }
+        }
         commit(self, &mut known, change).map(drop)
+    }
+
+    /// What this program would not see must not be replaced by an empty database.
+    fn refuse_other_databases(&self, kind: DatabaseKind) -> Result<(), RepoError> {
+        let expected = self.layout.database_name(kind);
+        if self.layout.database(kind).exists() {
+            return Ok(());
+        }
+        let link = self.layout.database_link(kind);
+        let others = ["", ".tar", ".tar.gz", ".tar.xz", ".tar.bz2"].map(|suffix| {
+            let mut name = link.clone().into_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        });
+        match others.into_iter().find(|path| path.is_file()) {
+            Some(found) => Err(RepoError::OtherDatabase { found, expected }),
+            None => Ok(()),
+        }
+    }
+
+    /// A database that was there and is gone comes back as the newest transaction left it.
+    fn restore_lost_databases(&self) -> Result<(), RepoError> {
+        let database = self.layout.database(DatabaseKind::Packages);
+        if database.exists() {
+            return Ok(());
+        }
+        let number = match State::read(&self.layout)?.number {
+            0 => return Ok(()),
+            number => number,
+        };
+        if !self.layout.snapshot(number, DatabaseKind::Packages).exists() {
+            return Err(RepoError::LostDatabase {
+                database,
+                state: self.layout.state(),
+            });
+        }
+        tracing::warn!(target = %self.target, "the database was gone and is restored as transaction {number} left it");
+        self.fresh_staging()?;
+        for kind in DatabaseKind::ALL {
+            let (snapshot, staged) = (
+                self.layout.snapshot(number, kind),
+                self.layout.staged_database(kind),
+            );
+            if snapshot.exists() {
+                self.disk.share(&snapshot, &staged)?;
+                self.disk.rename(&staged, &self.layout.database(kind))?;
+            }
+        }
+        self.disk.sync_folder(&self.layout.public())?;
+        self.disk.remove_folder(&self.layout.staging())
     }
 
     /// Whatever another program did becomes a transaction of its own, so that the history has no gaps and files that
@@ -167,6 +246,12 @@ impl<'a> Store<'a> {
         };
         self.fresh_staging()?;
         let Known { index, state } = known;
+        let difference = Difference::between(&before, index);
+        if state.number > 0 {
+            state
+                .by_hand
+                .extend(difference.added.iter().map(|entry| entry.pkgbase.clone()));
+        }
         state.number += 1;
         state.database.clone_from(&database);
         retire(state, &before, index);
@@ -178,13 +263,17 @@ impl<'a> Store<'a> {
             reason: String::new(),
             request: None,
             jobs: Vec::new(),
-            difference: Difference::between(&before, index),
+            difference,
             packages: index.len(),
             database,
             snapshot: false,
         };
         let json = serde_json::to_vec(&record).expect("every key is text");
         let staging = self.layout.staging();
+        for kind in DatabaseKind::ALL {
+            // They were of the databases before; the next transaction makes new ones.
+            self.disk.remove(&signature_path(&self.layout.database(kind)))?;
+        }
         history::keep(self, state.number)?;
         self.disk
             .replace(&self.layout.record(state.number), &staging, &json)?;

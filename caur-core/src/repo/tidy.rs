@@ -4,17 +4,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::RepoError;
 use super::database::Listed;
 use super::layout::{Layout, architectures};
 use super::retired::{self, is_regular};
 use super::sign::signature_path;
-use super::state::{Archived, Retired};
+use super::state::{Archived, Retired, State};
 use super::store::{Known, Store, is_plain, now};
 use super::transaction::hash_file;
+use super::{RepoError, lists};
 
 /// What housekeeping found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -43,8 +44,15 @@ impl TidyReport {
 
 /// Does the housekeeping of a target.
 pub fn tidy(store: &Store<'_>) -> Result<TidyReport, RepoError> {
+    // What another program did is noted first, as signatures of databases go with that.
+    let noted = State::read(&store.layout)?.number;
+    store.begin()?;
     store.complete()?;
     let mut known = store.begin()?;
+    if known.state.number != noted {
+        store.disk.private_folder(&store.layout.staging())?;
+        lists::write(store, Some(&known.index))?;
+    }
     let before = known.state.clone();
     let mut report = TidyReport::default();
     restore_lost_files(store, &mut known, &mut report)?;
@@ -54,7 +62,7 @@ pub fn tidy(store: &Store<'_>) -> Result<TidyReport, RepoError> {
         store.write_state(&known.state)?;
         store.disk.remove_folder(&store.layout.staging())?;
     }
-    let moved = retired::move_what_is_due(store, &mut known.state)?;
+    let moved = retired::move_what_is_due(store, &mut known.state, Duration::ZERO)?;
     report.archived = moved.archived;
     report.deleted = moved.deleted;
     Ok(report)
@@ -134,7 +142,15 @@ fn adopt_orphans(store: &Store<'_>, known: &mut Known, report: &mut TidyReport) 
 /// Files that other programs put into the archive are kept for the retention time from now on.
 fn adopt_archived(store: &Store<'_>, known: &mut Known) -> Result<(), RepoError> {
     let archive = store.layout.archive();
-    let names = names_in(&archive)?;
+    let mut places: Vec<(Option<String>, String)> = Vec::new();
+    for name in names_in(&archive)? {
+        if archive.join(&name).is_dir() {
+            let inside = names_in(&archive.join(&name))?;
+            places.extend(inside.into_iter().map(|file| (Some(name.clone()), file)));
+        } else {
+            places.push((None, name));
+        }
+    }
     for retired in &mut known.state.retired {
         let public = store.layout.public().join(&retired.name);
         if retired.archived.is_none() && !public.exists() {
@@ -149,12 +165,12 @@ fn adopt_archived(store: &Store<'_>, known: &mut Known) -> Result<(), RepoError>
         .iter()
         .filter_map(|retired| Some(retired.archived.as_ref()?.path.clone()))
         .collect();
-    for name in names
-        .iter()
-        .filter(|name| is_package(name) && !tracked.contains(*name))
-    {
-        let path = archive.join(name);
-        if !is_regular(&path) || !is_ours(store, name)? {
+    for (folder, name) in places.iter().filter(|(_, name)| is_package(name)) {
+        let place = folder
+            .as_ref()
+            .map_or_else(|| name.clone(), |folder| format!("{folder}/{name}"));
+        let path = archive.join(&place);
+        if tracked.contains(&place) || !is_regular(&path) || !is_ours(store, folder.as_deref(), name)? {
             continue;
         }
         let public = store.layout.public().join(name);
@@ -164,7 +180,7 @@ fn adopt_archived(store: &Store<'_>, known: &mut Known) -> Result<(), RepoError>
             store.disk.remove(&path)?;
         } else {
             let place = Archived {
-                path: name.clone(),
+                path: place,
                 at: now(),
             };
             known.state.retired.push(unknown_since_now(name, Some(place)));
@@ -173,14 +189,18 @@ fn adopt_archived(store: &Store<'_>, known: &mut Known) -> Result<(), RepoError>
     Ok(())
 }
 
-/// The archive is shared by the architectures of a target. Packages for any belong to the first.
-fn is_ours(store: &Store<'_>, name: &str) -> Result<bool, RepoError> {
-    let arch = name
-        .split(".pkg.tar")
-        .next()
-        .and_then(|stem| stem.rsplit('-').next());
+/// The archive is shared by the architectures of a target; folders in it say whose their files are. Packages for any that
+/// another program put there belong to the first architecture.
+fn is_ours(store: &Store<'_>, folder: Option<&str>, name: &str) -> Result<bool, RepoError> {
+    let own = store.target.arch.as_str();
+    let stem = name.split(".pkg.tar").next();
+    let arch = stem.and_then(|stem| stem.rsplit('-').next());
     if arch != Some("any") {
-        return Ok(arch == Some(store.target.arch.as_str()));
+        return Ok(arch == Some(own));
+    }
+    if let Some(folder) = folder {
+        let ours = folder.strip_prefix(own);
+        return Ok(ours.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')));
     }
     let root = &store.options.root;
     let targets = architectures(root, &store.target.repo, Layout::private)

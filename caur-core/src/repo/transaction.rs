@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -19,9 +20,13 @@ use super::intent::{Intent, Placement};
 use super::layout::DatabaseKind;
 use super::recovery::{self, Recovery};
 use super::sign::{Signing, signature_path};
+use super::state::State;
 use super::store::{Known, Store, now, retire};
 use super::{Origin, RepoError, lists, retired};
 use crate::model::JobId;
+
+/// How much longer than for the retention time files stay in the archive before a transaction deletes them.
+const SLACK: Duration = Duration::from_hours(2);
 
 /// What a transaction changes.
 pub struct Change<'a> {
@@ -76,6 +81,10 @@ impl<'a> Change<'a> {
 /// When nothing was changed; or when it was and the rest could not be done, which the next call will do.
 pub fn commit(store: &Store<'_>, known: &mut Known, change: Change<'_>) -> Result<Record, RepoError> {
     let (intent, record, next) = prepare(store, known, &change)?;
+    let path = store.layout.database(DatabaseKind::Packages);
+    if path.exists() && hash_file(&path)? != known.state.database {
+        return Err(RepoError::Overtaken(store.target.clone()));
+    }
     let done = intent
         .write(store.disk, &store.layout)
         .and_then(|()| carry_out(store, &intent, Some(&change.index)));
@@ -84,7 +93,7 @@ pub fn commit(store: &Store<'_>, known: &mut Known, change: Change<'_>) -> Resul
             Ok(Some(Recovery::Completed)) => {
                 tracing::warn!(target = %store.target, %error, "a step of a transaction failed and was repeated");
             }
-            Ok(Some(Recovery::RolledBack) | None) => return Err(error),
+            Ok(Some(Recovery::RolledBack | Recovery::Overtaken) | None) => return Err(error),
             Err(again) => {
                 tracing::error!(target = %store.target, error = %again, "could not recover from a failed transaction yet");
                 return Err(error);
@@ -93,7 +102,7 @@ pub fn commit(store: &Store<'_>, known: &mut Known, change: Change<'_>) -> Resul
     }
     known.index = change.index;
     known.state = next;
-    if let Err(error) = retired::move_what_is_due(store, &mut known.state) {
+    if let Err(error) = retired::move_what_is_due(store, &mut known.state, SLACK) {
         tracing::warn!(target = %store.target, %error, "could not archive superseded files yet");
     }
     Ok(record)
@@ -103,7 +112,7 @@ fn prepare(
     store: &Store<'_>,
     known: &Known,
     change: &Change<'_>,
-) -> Result<(Intent, Record, super::state::State), RepoError> {
+) -> Result<(Intent, Record, State), RepoError> {
     let Store { disk, layout, .. } = store;
     prepare_databases(store, change)?;
     let mut intent = Intent::new(hash_file(&layout.staged_database(DatabaseKind::Packages))?);
@@ -119,6 +128,7 @@ fn prepare(
     }
     next.transfers
         .retain(|name, _| !change.used_transfers.contains(name));
+    note_who_made(&mut next, change);
     let record = Record {
         number: next.number,
         at: now(),
@@ -147,6 +157,7 @@ fn prepare(
         .into_iter()
         .try_for_each(|folder| disk.sync_folder(folder))?;
     intent.number = next.number;
+    intent.previous_sha256 = Some(known.state.database.clone());
     intent.signed_databases = signs_databases(store);
     let placements = change.files.iter().map(|file| Placement {
         staged: file
@@ -164,7 +175,24 @@ fn prepare(
     Ok((intent, record, next))
 }
 
-fn signs_databases(store: &Store<'_>) -> bool {
+/// What was added by hand belongs to no collection, so that nobody may say that its owner is gone from it.
+fn note_who_made(state: &mut State, change: &Change<'_>) {
+    let names = change.entries.iter().map(DatabaseEntry::pkgname);
+    for listed in names.filter_map(|name| change.index.get(name)) {
+        match change.kind {
+            Kind::Add => {
+                state.by_hand.insert(listed.pkgbase.clone());
+            }
+            Kind::Publish => {
+                state.by_hand.remove(&listed.pkgbase);
+            }
+            Kind::Create | Kind::Remove | Kind::AutoRemove | Kind::Rollback | Kind::Mend | Kind::Outside => {}
+        }
+    }
+}
+
+/// Whether databases get signatures.
+pub fn signs_databases(store: &Store<'_>) -> bool {
     store.options.sign_databases && store.options.signing != Signing::Off
 }
 
@@ -213,9 +241,7 @@ pub fn carry_out(store: &Store<'_>, intent: &Intent, index: Option<&Index>) -> R
     for placement in &intent.place {
         place_file(store, placement)?;
     }
-    if !intent.place.is_empty() {
-        disk.sync_folder(&public)?;
-    }
+    disk.sync_folder(&public)?;
     for kind in DatabaseKind::ALL {
         let (staged, database) = (layout.staged_database(kind), layout.database(kind));
         move_if_there(disk, &staged, &database)?;
@@ -236,7 +262,12 @@ pub fn carry_out(store: &Store<'_>, intent: &Intent, index: Option<&Index>) -> R
         move_if_there(disk, &layout.staged_state(), &layout.state())?;
         disk.sync_folder(&layout.private())?;
     }
-    lists::write(store, index)?;
+    match lists::write(store, index) {
+        Err(error @ RepoError::Locked { .. }) => {
+            tracing::warn!(target = %store.target, %error, "the next change writes the lists");
+        }
+        outcome => outcome?,
+    }
     Intent::remove(disk, layout)?;
     disk.remove_folder(&staging)
 }

@@ -5,7 +5,9 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::fixture::{Farm, Keyring, Pkg, names, run, target};
-use crate::repo::{ChangeOptions, Circumstances, Keeping, Kind, Origin, Refusal, Selection, UploadOutcome};
+use crate::repo::{
+    ChangeOptions, Circumstances, Keeping, Kind, Origin, Refusal, RepoError, Selection, UploadOutcome,
+};
 
 const OLD: &str = "app-1-1-x86_64.pkg.tar.zst";
 
@@ -128,7 +130,19 @@ fn within_the_time_of_grace_a_name_means_one_content() {
         farm.check(Some(&keyring));
         farm.index()["app"].sha256.clone()
     };
-    assert_ne!(rollback(5), rollback(7));
+    let first = rollback(5);
+    // One name cannot change its content at once.
+    let options = ChangeOptions {
+        force: true,
+        ..ChangeOptions::default()
+    };
+    let error = farm
+        .open()
+        .rollback(&target(), 7, &options, &Origin::default())
+        .unwrap_err();
+    assert!(matches!(error, RepoError::Taken { .. }), "{error}");
+    remove_app(&farm);
+    assert_ne!(first, rollback(7));
 }
 
 #[test]
@@ -200,7 +214,9 @@ fn architectures_keep_their_packages_for_any_apart_in_the_archive_they_share() {
         let name = format!("p{job}");
         farm.publish(&[farm.upload(job, &name, &[Pkg::new(&name, "1-1")])]);
     }
-    repository.tidy(&target()).unwrap();
+    for target in [&target(), &arm, &target()] {
+        repository.tidy(target).unwrap();
+    }
     let options = ChangeOptions {
         force: true,
         ..ChangeOptions::default()
@@ -232,5 +248,76 @@ fn changes_by_repo_add_and_repo_remove_are_part_of_the_history() {
         .rollback(&target(), 3, &options, &Origin::default())
         .unwrap();
     assert_eq!(farm.index().into_keys().collect::<Vec<_>>(), ["app"]);
+    farm.check(Some(&keyring));
+}
+
+#[test]
+fn a_database_that_is_lost_comes_back_and_one_of_another_kind_is_not_replaced() {
+    let keyring = Keyring::with_key("");
+    let farm = farm(&keyring, LONG, LONG, 9);
+    let before = farm.index();
+    for name in ["farm.db.tar.zst", "farm.files.tar.zst", "farm.db"] {
+        fs::remove_file(farm.public().join(name)).unwrap();
+    }
+    farm.open().ensure_target(&target()).unwrap();
+    assert_eq!(farm.index(), before);
+    farm.check(Some(&keyring));
+    // The state, too: the history goes on.
+    fs::remove_file(farm.root().join("farm/.caur/x86_64/state.json")).unwrap();
+    let newest = farm.open().history(&target()).unwrap()[0].number;
+    farm.publish(&[farm.upload(7, "late", &[Pkg::new("late", "1-1")])]);
+    assert!(farm.open().history(&target()).unwrap()[0].number > newest);
+    // Only the files database: it is made anew from the packages.
+    fs::remove_file(farm.public().join("farm.files.tar.zst")).unwrap();
+    farm.open().ensure_target(&target()).unwrap();
+    farm.check(Some(&keyring));
+
+    let other = Farm::new();
+    fs::create_dir_all(other.public()).unwrap();
+    let package = Pkg::new("a", "1-1").write(&other.public());
+    run(Command::new("repo-add")
+        .arg(other.public().join("farm.db.tar.gz"))
+        .arg(package));
+    let link = fs::read_link(other.public().join("farm.db")).unwrap();
+    let error = other.open().ensure_target(&target()).unwrap_err();
+    assert!(matches!(error, RepoError::OtherDatabase { .. }), "{error}");
+    assert_eq!(fs::read_link(other.public().join("farm.db")).unwrap(), link);
+}
+
+#[test]
+fn a_database_that_another_program_changed_during_a_transaction_keeps_what_was_placed() {
+    let keyring = Keyring::with_key("");
+    let farm = farm(&keyring, LONG, LONG, 9);
+    let upload = farm.upload(3, "app", &[Pkg::new("app", "3-1")]);
+    let database = farm.database();
+    // The process ends right after the new database is in place; then repo-remove is used by hand.
+    let renamed = std::sync::atomic::AtomicBool::new(false);
+    let disk = crate::repo::disk::Disk::with_fault(std::sync::Arc::new(move |path| {
+        use std::sync::atomic::Ordering;
+        if renamed.load(Ordering::SeqCst) {
+            return Err(std::io::Error::other("gone"));
+        }
+        if path == database {
+            renamed.store(true, Ordering::SeqCst);
+        }
+        Ok(())
+    }));
+    let repository = crate::repo::Repository::open_on(farm.options(), disk).unwrap();
+    let outcome = repository.publish(&target(), &[upload], &Circumstances::default());
+    assert!(outcome.is_err());
+    drop(repository);
+    assert_eq!(farm.index()["app"].version, "3-1");
+    run(Command::new("repo-remove").arg(farm.database()).arg("app"));
+
+    let repository = farm.open();
+    assert!(
+        farm.public().join("app-3-1-x86_64.pkg.tar.zst").exists(),
+        "clients ask for it"
+    );
+    let again = farm.upload(8, "late", &[Pkg::new("late", "1-1")]);
+    repository
+        .publish(&target(), &[again], &Circumstances::default())
+        .unwrap();
+    assert!(farm.public().join("app-3-1-x86_64.pkg.tar.zst").exists());
     farm.check(Some(&keyring));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::fixture::{Farm, Pkg, target};
 use crate::model::{Pkgbase, Pkgname};
-use crate::repo::{Circumstances, Refusal, Repository, Upload, UploadOutcome};
+use crate::repo::{AddOptions, Circumstances, Origin, Refusal, Repository, Upload, UploadOutcome};
 
 fn outcome(repository: &Repository, upload: Upload, circumstances: &Circumstances) -> UploadOutcome {
     let report = repository.publish(&target(), &[upload], circumstances).unwrap();
@@ -139,4 +139,35 @@ fn two_uploads_of_one_transaction_cannot_bring_the_same_package() {
         "{outcomes:?}"
     );
     assert_eq!(owner_of(&farm, "x"), "a");
+}
+
+#[test]
+fn what_its_pkgbase_left_behind_may_be_taken_and_what_came_by_hand_is_nobodys_to_take() {
+    let farm = Farm::new();
+    farm.publish(&[farm.upload(
+        1,
+        "old",
+        &[Pkg::new("x", "1-1").base("old"), Pkg::new("old", "1-1")],
+    )]);
+    farm.publish(&[farm.upload(2, "old", &[Pkg::new("old", "2-1")])]);
+    let repository = farm.open();
+    let upload = farm.upload(3, "new", &[Pkg::new("x", "2-1").base("new")]);
+    let moved = outcome(&repository, upload, &Circumstances::default());
+    assert!(matches!(moved, UploadOutcome::Published { .. }), "{moved:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = Pkg::new("keyring", "1-1").base("by-hand").write(folder.path());
+    repository
+        .add(&target(), &[file], AddOptions::default(), &Origin::default())
+        .unwrap();
+    let collection = Circumstances {
+        collection: Some(BTreeSet::from([Pkgbase::new("thief").unwrap()])),
+        ..Circumstances::default()
+    };
+    let upload = farm.upload(4, "thief", &[Pkg::new("keyring", "2-1").base("thief")]);
+    let refused = outcome(&repository, upload, &collection);
+    assert!(
+        matches!(refused, UploadOutcome::Refused(Refusal::Owned { .. })),
+        "{refused:?}"
+    );
 }
