@@ -25,15 +25,9 @@ pub struct Shared {
     /// Architecture
     #[arg(long, global = true, default_value = "x86_64", value_name = "ARCH")]
     pub arch: String,
-    /// Repository that packages are published to
-    #[arg(
-        long,
-        global = true,
-        visible_alias = "target",
-        default_value = "chaotic-aur",
-        value_name = "TARGET"
-    )]
-    pub target_repo: String,
+    /// Repository that packages are published to [default: chaotic-aur, but none with --root]
+    #[arg(long, global = true, visible_alias = "target", value_name = "TARGET")]
+    pub target_repo: Option<String>,
     /// Git repository that the package folders come from
     #[arg(long, global = true, default_value = "chaotic-aur", value_name = "SOURCE")]
     pub source_repo: String,
@@ -52,6 +46,13 @@ pub struct Shared {
     /// Overrides one setting, such as builder.class=3
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+}
+
+impl Shared {
+    /// The repository that is meant where none is named, as deployed CI relies on it.
+    pub fn target_repo(&self) -> &str {
+        self.target_repo.as_deref().unwrap_or("chaotic-aur")
+    }
 }
 
 /// The roles and commands.

@@ -178,6 +178,15 @@ impl Disk {
         })
     }
 
+    /// Copies a file, in place of what has that name: whatever happens to one of them later leaves the other alone.
+    pub fn copy(&self, from: &Path, to: &Path) -> Result<(), RepoError> {
+        self.remove(to)?;
+        self.step("copy a file to", to, || {
+            fs::copy(from, to)?;
+            File::open(to)?.sync_all()
+        })
+    }
+
     /// Makes `link` a symbolic link to `to`, in one step.
     pub fn link(&self, link: &Path, to: &str, staging: &Path) -> Result<(), RepoError> {
         if fs::read_link(link).is_ok_and(|current| current.as_os_str() == to) {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::database::DatabaseError;
+use super::layout::{DatabaseKind, Layout};
 use super::sign::SignError;
 use super::{Refusal, SnapshotId};
 use crate::model::Target;
@@ -42,7 +43,7 @@ pub enum RepoError {
     },
     /// A database.
     #[error(
-        "the database {} cannot be relied on: {source}; restore it from a backup, or remove it and add the packages again",
+        "the database {} cannot be relied on: {source}; go back to a state that is kept (`repo history`, `repo rollback`), or restore it from a backup",
         path.display()
     )]
     Database {
@@ -88,7 +89,7 @@ pub enum RepoError {
     #[error("{0}; nothing was changed")]
     Refused(#[from] Refusal),
     /// There is no such repository.
-    #[error("there is no repository {target} below {}", root.display())]
+    #[error("there is no repository {target} below {}: expected {}", root.display(), Layout::new(root, target).database(DatabaseKind::Packages).display())]
     NoTarget {
         /// The target.
         target: Target,
@@ -108,7 +109,7 @@ pub enum RepoError {
     EmptyKeepList,
     /// Much would be removed.
     #[error(
-        "this removes {removed} of the {listed} packages of {target}, more than a tenth; nothing was changed: look at it with a dry run, then force it"
+        "this removes {removed} of the {listed} packages of {target}, more than a tenth; nothing was changed: look at it with --dry-run, then add --force"
     )]
     TooMany {
         /// The target.

@@ -1,6 +1,6 @@
 //! The history of a target: a record of each transaction, and the databases of the newest ones as snapshots.
 //!
-//! A snapshot shares its bytes with the database while that is the current one, so keeping it costs what changed.
+//! A snapshot is a copy, so that nothing that happens to the current database can reach it.
 
 use std::collections::BTreeMap;
 
@@ -200,9 +200,7 @@ pub fn keep(store: &Store<'_>, number: u64) -> Result<(), RepoError> {
     for kind in DatabaseKind::ALL {
         let database = store.layout.database(kind);
         if database.exists() {
-            store
-                .disk
-                .share(&database, &store.layout.snapshot(number, kind))?;
+            store.disk.copy(&database, &store.layout.snapshot(number, kind))?;
         }
     }
     Ok(())

@@ -28,6 +28,8 @@ use super::{Origin, Policy, RepoError};
 pub struct MendReport {
     /// What housekeeping did.
     pub tidy: TidyReport,
+    /// Links that led elsewhere or were not there.
+    pub links: Vec<String>,
     /// Packages whose entries were made anew.
     pub entries: Vec<String>,
     /// Packages whose signatures came back.
@@ -43,6 +45,7 @@ pub fn mend(store: &Store<'_>, findings: &[Finding], origin: &Origin) -> Result<
     link_databases(store, signed)?;
     let mut report = MendReport {
         tidy: tidy(store)?,
+        links: findings.iter().filter_map(bad_link).collect(),
         entries: Vec::new(),
         signatures: Vec::new(),
         number: None,
@@ -101,6 +104,13 @@ fn what_to_list_anew(known: &Known, findings: &[Finding]) -> (BTreeSet<String>, 
     }
     names.retain(|name| known.index.contains_key(name));
     (names, surplus)
+}
+
+fn bad_link(finding: &Finding) -> Option<String> {
+    match finding {
+        Finding::LinkMissing { link, .. } | Finding::LinkElsewhere { link, .. } => Some(link.clone()),
+        _ => None,
+    }
 }
 
 fn lost_signature(finding: &Finding) -> Option<&str> {

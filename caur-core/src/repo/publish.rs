@@ -169,7 +169,7 @@ impl Round<'_> {
 
     /// Whether `name` may go from `owner` to `heir` whatever else is published.
     fn is_free(&self, name: &Pkgname, owner: &str, heir: &Pkgbase) -> bool {
-        let Known { index, state } = self.known;
+        let Known { index, state, .. } = self.known;
         // What was added by hand is in no collection, and not gone for that.
         let gone = !state.by_hand.contains(owner)
             && self.circumstances.collection.as_ref().is_some_and(|collection| {

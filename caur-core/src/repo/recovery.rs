@@ -98,10 +98,17 @@ fn current(store: &Store<'_>) -> Result<String, RepoError> {
     }
 }
 
-fn listed_files(store: &Store<'_>) -> Result<BTreeSet<String>, RepoError> {
+fn listed_files(store: &Store<'_>) -> BTreeSet<String> {
     let path = store.layout.database(DatabaseKind::Packages);
-    let index = read_index(&path).map_err(|source| RepoError::Database { path, source })?;
-    Ok(index.into_values().map(|listed| listed.file_name).collect())
+    match read_index(&path) {
+        Ok(index) => index.into_values().map(|listed| listed.file_name).collect(),
+        Err(source) => {
+            // Nobody can ask for what it lists.
+            let error = RepoError::Database { path, source };
+            tracing::warn!(target = %store.target, "{error}");
+            BTreeSet::new()
+        }
+    }
 }
 
 /// Neither the database before nor the one after it is in place. Clients may have seen the one after, so nothing is
@@ -118,7 +125,7 @@ fn keep_for_a_while(store: &Store<'_>, intent: &Intent) -> Result<(), RepoError>
             .rename(&layout.staged_record(), &layout.record(intent.number))?;
     }
     let mut state = State::read(layout)?;
-    let listed = listed_files(store)?;
+    let listed = listed_files(store);
     let known: BTreeSet<String> = state.in_grace().into_iter().map(str::to_owned).collect();
     for placement in &intent.place {
         let name = &placement.name;
@@ -140,7 +147,7 @@ fn keep_for_a_while(store: &Store<'_>, intent: &Intent) -> Result<(), RepoError>
 
 /// Removes what was placed. Whoever changed the database in between keeps what it lists.
 fn take_back(store: &Store<'_>, intent: &Intent) -> Result<(), RepoError> {
-    let listed = listed_files(store)?;
+    let listed = listed_files(store);
     for placement in &intent.place {
         let staged = store.layout.staging().join(&placement.staged);
         let package = placement.name.strip_suffix(".sig").unwrap_or(&placement.name);

@@ -162,7 +162,7 @@ impl Repository {
     /// When there is no such target, or it cannot be read.
     pub fn history(&self, target: &Target) -> Result<Vec<Record>, RepoError> {
         let store = self.open_existing(target)?;
-        store.begin()?;
+        store.begin_anyhow()?;
         history::records(&store.layout)
     }
 
@@ -172,7 +172,7 @@ impl Repository {
     /// When a snapshot is not kept, or cannot be read.
     pub fn difference(&self, target: &Target, a: u64, b: Option<u64>) -> Result<Difference, RepoError> {
         let store = self.open_existing(target)?;
-        let current = store.begin()?.index;
+        let current = store.begin_anyhow()?.index;
         let old = history::snapshot_index(&store, a)?;
         let new = match b {
             Some(number) => history::snapshot_index(&store, number)?,
@@ -269,6 +269,22 @@ impl Repository {
     pub fn index(&self, target: &Target) -> Result<Index, RepoError> {
         let path = Layout::new(&self.options.root, target).database(DatabaseKind::Packages);
         read_index(&path).map_err(|source| RepoError::Database { path, source })
+    }
+
+    /// Whether there is a database of `target`.
+    #[must_use]
+    pub fn has(&self, target: &Target) -> bool {
+        let database = Layout::new(&self.options.root, target).database(DatabaseKind::Packages);
+        database.exists()
+    }
+
+    /// The error of a target that is not there.
+    #[must_use]
+    pub fn missing(&self, target: &Target) -> RepoError {
+        RepoError::NoTarget {
+            target: target.clone(),
+            root: self.options.root.clone(),
+        }
     }
 
     fn open_target<'a>(&'a self, target: &'a Target) -> Result<Store<'a>, RepoError> {

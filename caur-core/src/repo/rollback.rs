@@ -30,7 +30,7 @@ pub fn rollback(
     options: &ChangeOptions,
     origin: &Origin,
 ) -> Result<Rollback, RepoError> {
-    let mut known = store.begin()?;
+    let mut known = store.begin_anyhow()?;
     let request = origin.request.as_deref();
     if let Some(number) = request.and_then(|request| known.state.transaction_of(request)) {
         return Ok(Rollback {
@@ -50,7 +50,7 @@ pub fn rollback(
     };
     store.fresh_staging()?;
     let files = files_of(store, &known, to, &after)?;
-    if options.dry_run || rollback.difference.is_empty() {
+    if options.dry_run || (rollback.difference.is_empty() && !known.damaged) {
         store.disk.remove_folder(&store.layout.staging())?;
         return Ok(rollback);
     }

@@ -39,6 +39,8 @@ pub struct Known {
     pub index: Index,
     /// Everything else.
     pub state: State,
+    /// Whether the database cannot be read, and a snapshot stands in for it.
+    pub damaged: bool,
 }
 
 impl Known {
@@ -129,6 +131,7 @@ impl<'a> Store<'a> {
                 source,
             })?,
             state: State::read(&self.layout)?,
+            damaged: false,
         };
         if known.state.number == 0 {
             // Without its state a target goes on after what its history holds.
@@ -141,6 +144,27 @@ impl<'a> Store<'a> {
             }
         }
         Ok(known)
+    }
+
+    /// Like [`Self::begin`], but where the database cannot be read, what the newest snapshot lists stands in for it: enough
+    /// to go back to a state that is kept.
+    ///
+    /// # Errors
+    /// When state or disk fail.
+    pub fn begin_anyhow(&self) -> Result<Known, RepoError> {
+        let error = match self.begin() {
+            Err(error @ RepoError::Database { .. }) => error,
+            outcome => return outcome,
+        };
+        tracing::warn!(target = %self.target, "{error}");
+        let mut state = State::read(&self.layout)?;
+        let index = history::snapshot_index(self, state.number).unwrap_or_default();
+        state.database = hash_file(&self.layout.database(DatabaseKind::Packages))?;
+        Ok(Known {
+            index,
+            state,
+            damaged: true,
+        })
     }
 
     /// An empty folder for what is prepared.
@@ -229,7 +253,7 @@ impl<'a> Store<'a> {
                 self.layout.staged_database(kind),
             );
             if snapshot.exists() {
-                self.disk.share(&snapshot, &staged)?;
+                self.disk.copy(&snapshot, &staged)?;
                 self.disk.rename(&staged, &self.layout.database(kind))?;
             }
         }
@@ -245,7 +269,7 @@ impl<'a> Store<'a> {
             number => history::snapshot_index(self, number).unwrap_or_else(|_| known.index.clone()),
         };
         self.fresh_staging()?;
-        let Known { index, state } = known;
+        let Known { index, state, .. } = known;
         let difference = Difference::between(&before, index);
         if state.number > 0 {
             state

@@ -76,7 +76,7 @@ fn restore_lost_files(
     let archive = store.layout.archive();
     let public = store.layout.public();
     let lost = |listed: &&Listed| is_plain(&listed.file_name) && !public.join(&listed.file_name).exists();
-    let Known { index, state } = known;
+    let Known { index, state, .. } = known;
     for listed in index.values().filter(lost) {
         let (name, sha256) = (&listed.file_name, listed.sha256.as_deref());
         // Without a hash nobody can say that it is the same file.

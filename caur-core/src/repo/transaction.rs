@@ -201,7 +201,7 @@ fn prepare_databases(store: &Store<'_>, change: &Change<'_>) -> Result<(), RepoE
     let write = |kind: DatabaseKind| {
         let path = layout.staged_database(kind);
         if let Some(number) = change.restore {
-            disk.share(&layout.snapshot(number, kind), &path)?;
+            disk.copy(&layout.snapshot(number, kind), &path)?;
             return Ok(());
         }
         let members: &[&str] = match kind {

@@ -20,7 +20,7 @@ pub struct RepoArgs {
 /// Where the repository is, and how it is signed there.
 #[derive(Debug, Args)]
 pub struct RepoPlace {
-    /// Work on the files of the repositories in DIR; without it the database is asked, through Redis
+    /// Work on files, those of a repository being in DIR/TARGET/ARCH; without it the database is asked, through Redis
     #[arg(long, global = true, value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// With --root: GnuPG home directory that holds the signing key
@@ -29,7 +29,7 @@ pub struct RepoPlace {
     /// With --root: key that signs
     #[arg(long, global = true, value_name = "KEY")]
     pub gpg_key: Option<String>,
-    /// With --root: sign nothing, and check no signatures
+    /// With --root: sign nothing, and check no signatures; a signature beside an added file comes along
     #[arg(long, global = true, conflicts_with_all = ["gpg_home", "gpg_key"])]
     pub no_sign: bool,
     /// With --root: sign the databases as well

@@ -2,7 +2,7 @@
 
 use caur_core::model::Target;
 use caur_core::repo::check::{CheckReport, CheckRequest, Finding, Severity};
-use caur_core::repo::{Origin, RepoError};
+use caur_core::repo::{MendReport, Origin, RepoError};
 use serde_json::{Value, json};
 
 use super::site::Site;
@@ -32,18 +32,44 @@ pub fn check(
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let message = format!(
-        "{} packages: {errors} errors, {warnings} warnings{}",
+        "{} packages: {errors} errors, {warnings} warnings{}{}",
         report.packages,
-        match &mended {
-            Some(mended) => format!(" left; {} entries mended", mended.entries.len()),
-            None => String::new(),
-        }
+        if report.signatures_checked == 0 && report.packages > 0 {
+            ", signatures were not checked"
+        } else {
+            ""
+        },
+        mended.as_ref().map(acts).unwrap_or_default()
     );
     let value = json!({
         "errors": errors, "warnings": warnings, "packages": report.packages, "bytes_hashed": report.bytes_hashed,
         "signatures_checked": report.signatures_checked, "findings": findings(&report), "mended": mended,
     });
     Ok((message, value))
+}
+
+/// What was mended, in words.
+fn acts(report: &MendReport) -> String {
+    let (tidy, mut words) = (&report.tidy, String::new());
+    for (names, what) in [
+        (&report.links, "leads where it should"),
+        (&report.entries, "has its entries anew"),
+        (&report.signatures, "has its signature back from the database"),
+        (&tidy.restored, "is back from the archive"),
+        (
+            &tidy.orphans,
+            "is not listed and goes to the archive after the time of grace",
+        ),
+        (&tidy.lone_signatures, "had no package and was removed"),
+        (&tidy.archived, "went to the archive"),
+        (&tidy.deleted, "was deleted from the archive"),
+    ] {
+        words.extend(names.iter().map(|name| format!("\nmended: {name} {what}")));
+    }
+    if words.is_empty() {
+        words.push_str("\nnothing could be mended, or had to be");
+    }
+    words
 }
 
 /// Each finding with its words.

@@ -53,7 +53,8 @@ impl Order {
 /// # Errors
 /// Redis is out of reach, or the repository cannot be opened.
 pub async fn run(shared: &Shared, args: &RepoArgs, config: &Config) -> Result<ExitCode> {
-    let (target, place) = (target(shared)?, &args.place);
+    let place = &args.place;
+    let target = target(shared, place)?;
     let mut upstream = Vec::new();
     let order = match &args.command {
         RepoCommand::Add {
@@ -161,7 +162,7 @@ pub async fn auto_remove(shared: &Shared, args: &AutoRepoRemoveArgs, config: &Co
     }
     let keep = args.packages.iter().cloned().collect();
     let order = Order::change(
-        &target(shared)?,
+        &target(shared, &args.place)?,
         RepoAction::AutoRemove { keep },
         &args.change,
         args.dry_run,
@@ -188,9 +189,16 @@ async fn carry_out(
     ask::run(&order, config, &requester, Duration::from_secs(place.timeout)).await
 }
 
-fn target(shared: &Shared) -> Result<Target> {
+fn target(shared: &Shared, place: &RepoPlace) -> Result<Target> {
+    if let (Some(root), None) = (&place.root, &shared.target_repo) {
+        bail!(
+            "which repository below {}? --target NAME says it: its files are in {}",
+            root.display(),
+            root.join("NAME").join(&shared.arch).display()
+        );
+    }
     Ok(Target {
-        repo: TargetRepo::new(&*shared.target_repo).wrap_err("--target-repo")?,
+        repo: TargetRepo::new(shared.target_repo()).wrap_err("--target-repo")?,
         arch: Arch::new(&*shared.arch).wrap_err("--arch")?,
     })
 }

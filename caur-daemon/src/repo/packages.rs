@@ -64,7 +64,11 @@ async fn packages(place: &RepoPlace, config: &Config, target: &Target) -> Result
     }
     let (files, target) = (Files::of(place, config)?, target.clone());
     let packages = tokio::task::spawn_blocking(move || -> Result<_> {
-        Ok(files.unsigned().open()?.repository.packages(&target)?)
+        let repository = files.unsigned().open()?.repository;
+        if !repository.has(&target) {
+            return Err(repository.missing(&target).into());
+        }
+        Ok(repository.packages(&target)?)
     });
     packages.await?
 }

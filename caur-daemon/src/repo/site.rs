@@ -243,9 +243,13 @@ fn kind(error: &RepoError) -> RepoOutcome {
         | RepoError::TooMany { .. }
         | RepoError::Moved { .. }
         | RepoError::NoSnapshot { .. }
+        | RepoError::OtherDatabase { .. }
+        | RepoError::Taken { .. }
         | RepoError::Gone { .. } => RepoOutcome::Refused,
         RepoError::Io { .. }
         | RepoError::Locked { .. }
+        | RepoError::Overtaken(_)
+        | RepoError::LostDatabase { .. }
         | RepoError::TwoFileSystems { .. }
         | RepoError::Database { .. }
         | RepoError::WriteDatabase { .. }

@@ -19,6 +19,7 @@ const NOT_CHECKED: u8 = 2;
 struct Removal {
     removed: Vec<Entry>,
     deferred: Vec<(Entry, String)>,
+    listed: usize,
     snapshot: String,
 }
 
@@ -117,14 +118,20 @@ fn told(request: &RepoRequest, answer: &RepoAnswer) -> Result<String> {
         RepoAction::Remove { .. } | RepoAction::RemovePkgbase { .. } | RepoAction::AutoRemove { .. } => {
             let removal: Removal = read(answer)?;
             let hint = if request.dry_run && !removal.removed.is_empty() {
+                let guarded = !request.force && removal.removed.len() * 10 > removal.listed;
                 format!(
-                    "nothing was changed; without --dry-run, and with --expect {}, it is done\n",
-                    plain(&removal.snapshot)
+                    "nothing was changed; without --dry-run, and with --expect {}, it is done{}\n",
+                    plain(&removal.snapshot),
+                    if guarded {
+                        "; it is more than a tenth, so it takes --force, too"
+                    } else {
+                        ""
+                    }
                 )
             } else {
                 String::new()
             };
-            removed(&removal) + &message + &hint
+            removed(&removal, request.dry_run) + &message + &hint
         }
         RepoAction::Rollback { to } => {
             let rollback: Rollback = read(answer)?;
@@ -161,7 +168,8 @@ fn read<T: DeserializeOwned>(answer: &RepoAnswer) -> Result<T> {
     T::deserialize(&answer.value).wrap_err("the answer is of another version of this program")
 }
 
-fn removed(removal: &Removal) -> String {
+fn removed(removal: &Removal, dry_run: bool) -> String {
+    let fate = if dry_run { "would be removed" } else { "removed" };
     let row = |entry: &Entry, what: &str| {
         [
             entry.pkgname.clone(),
@@ -170,7 +178,7 @@ fn removed(removal: &Removal) -> String {
             what.to_owned(),
         ]
     };
-    let gone = removal.removed.iter().map(|entry| row(entry, "goes"));
+    let gone = removal.removed.iter().map(|entry| row(entry, fate));
     let later = removal
         .deferred
         .iter()
@@ -280,13 +288,17 @@ mod tests {
             pkgnames: vec!["a".to_owned()],
         };
         let table = "PACKAGE  VERSION  PKGBASE  RESULT\n\
-                     a        1-1      base     goes\n\
+                     a        1-1      base     removed\n\
                      b        1-1      base     stays for now: on its way\nso it is\n";
         assert_eq!(tell(remove(), false, value.clone()), table);
         let dry = tell(remove(), true, value);
+        let table = table.replace("removed", "would be removed");
+        let table = table.as_str();
         assert_eq!(
             dry,
-            format!("{table}nothing was changed; without --dry-run, and with --expect abc, it is done\n")
+            format!(
+                "{table}nothing was changed; without --dry-run, and with --expect abc, it is done; it is more than a tenth, so it takes --force, too\n"
+            )
         );
         let none = json!({ "removed": [], "deferred": [], "listed": 9, "number": null, "snapshot": "abc" });
         assert_eq!(tell(remove(), true, none), "so it is\n");

@@ -30,7 +30,7 @@ struct Refused {
 /// When nothing could be queued.
 pub async fn run(shared: &Shared, args: &ScheduleArgs, config: &Config, queue: &Queue) -> Result<ExitCode> {
     let target = Target {
-        repo: TargetRepo::new(&*shared.target_repo).wrap_err("--target-repo")?,
+        repo: TargetRepo::new(shared.target_repo()).wrap_err("--target-repo")?,
         arch: Arch::new(&*shared.arch).wrap_err("--arch")?,
     };
     let source = SourceRepo::new(&*shared.source_repo).wrap_err("--source-repo")?;

@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -45,6 +46,8 @@ pub use self::sonames::{Library, SonameReport};
 
 /// How often a check starts over because the databases changed while it looked at them.
 const PATIENCE: usize = 5;
+/// How long a transaction takes at most, once it shows.
+const TRANSACTION: Duration = Duration::from_secs(5);
 
 /// What to look at, besides databases, links and the names and sizes of files.
 #[derive(Debug, Clone)]
@@ -192,6 +195,7 @@ impl<'a> Check<'a> {
         let mut attempt = 0;
         loop {
             attempt += 1;
+            wait_for_transaction(&layout);
             let state = Fingerprint::take(&layout);
             let mut findings = Vec::new();
             let databases = databases::read(&layout, &mut findings);
@@ -203,7 +207,8 @@ impl<'a> Check<'a> {
                 _ => RepoError::io("list", &public, error),
             })?;
             // Somebody published meanwhile: files and databases would not fit each other.
-            if attempt < PATIENCE && state != Fingerprint::take(&layout) {
+            let changed = layout.intent().exists() || state != Fingerprint::take(&layout);
+            if attempt < PATIENCE && changed {
                 continue;
             }
             return Ok(Self {
@@ -330,6 +335,15 @@ impl<'a> Check<'a> {
             findings.extend(sonames::check(published, &supplies, &self.upstream, self.arch));
         }
         findings
+    }
+}
+
+/// Between its first and its last step a transaction has one database changed and the other one not yet. One that lasts is
+/// that of a process which ended, and what it left is to be seen.
+fn wait_for_transaction(layout: &Layout) {
+    let started = Instant::now();
+    while layout.intent().exists() && started.elapsed() < TRANSACTION {
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -262,6 +262,19 @@ fn a_database_that_is_lost_comes_back_and_one_of_another_kind_is_not_replaced() 
     farm.open().ensure_target(&target()).unwrap();
     assert_eq!(farm.index(), before);
     farm.check(Some(&keyring));
+    // Damaged, it is a matter for a rollback.
+    fs::write(farm.database(), "damaged").unwrap();
+    let options = ChangeOptions {
+        force: true,
+        ..ChangeOptions::default()
+    };
+    let repository = farm.open();
+    let newest = repository.history(&target()).unwrap()[0].number;
+    repository
+        .rollback(&target(), newest, &options, &Origin::default())
+        .unwrap();
+    assert_eq!(farm.index(), before);
+    farm.check(Some(&keyring));
     // The state, too: the history goes on.
     fs::remove_file(farm.root().join("farm/.caur/x86_64/state.json")).unwrap();
     let newest = farm.open().history(&target()).unwrap()[0].number;
