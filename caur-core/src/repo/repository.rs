@@ -51,7 +51,7 @@ impl Repository {
                     // Whoever works on it settles it; and one that is broken is no reason to leave the others alone.
                     Err(RepoError::Locked { .. }) => {}
                     Err(error) => {
-                        tracing::error!(%target, "an unfinished change could not be settled: {error}")
+                        tracing::error!(%target, "an unfinished change could not be settled: {error}");
                     }
                 }
             }

@@ -38,9 +38,10 @@ pub fn move_what_is_due(store: &Store<'_>, state: &mut State, slack: Duration) -
         return Ok(moved);
     }
     let deletes = |retired: &Retired| retired.archived.is_some() && is_due(retired, now, keeping);
-    let needed = match state.retired.iter().any(deletes) {
-        true => needed_by_snapshots(store)?,
-        false => None,
+    let needed = if state.retired.iter().any(deletes) {
+        needed_by_snapshots(store)?
+    } else {
+        None
     };
     let mut kept: Vec<Retired> = Vec::new();
     let mut rest = std::mem::take(&mut state.retired).into_iter();
