@@ -24,11 +24,10 @@ use crate::repo::site::{Done, Site};
 const IDLE: Duration = Duration::from_secs(10);
 /// Requests at a time, each of another target.
 const TOGETHER: usize = 4;
-/// When removals that wait for a job are looked at again, and for how long.
-const AGAIN: LookAgain = LookAgain {
-    after: Duration::from_mins(1),
-    limit: Duration::from_hours(7 * 24),
-};
+/// When removals that wait for a job are looked at again.
+const AGAIN_AFTER: Duration = Duration::from_mins(1);
+/// For how long they are.
+const AGAIN_FOR: Duration = Duration::from_hours(7 * 24);
 /// How long requests that were begun may take after the signal to end.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -135,13 +134,12 @@ impl RequestServer {
             reason: taken.why.clone(),
             request: Some(taken.round_name()),
         };
-        let site = self.site.clone();
-        let mut request = request;
-        if taken.round > 0 {
-            // Its own first round changed the target.
-            request.previewed = None;
-        }
-        tokio::task::spawn_blocking(move || site.carry_out(&request, on_their_way, &origin))
+        let (site, round, left) = (self.site.clone(), taken.round, taken.left.clone());
+        let work = move || match round {
+            0 => site.carry_out(&request, on_their_way, &origin),
+            _ => site.look_again(&request, &left, on_their_way, &origin),
+        };
+        tokio::task::spawn_blocking(work)
             .await
             .unwrap_or_else(|error| failed(format!("it broke off: {error}")))
     }
@@ -159,7 +157,11 @@ impl RequestServer {
 
     /// Tells Redis what the target lists now, and then the asker.
     async fn answer(&self, taken: &TakenRequest, done: &Done, shutdown: &CancellationToken) -> Result<()> {
-        let again = done.unfinished.then_some(AGAIN);
+        let again = (!done.left.is_empty()).then(|| LookAgain {
+            after: AGAIN_AFTER,
+            limit: AGAIN_FOR,
+            left: done.left.clone(),
+        });
         // Rounds that change nothing leave no trace.
         let is_news = taken.round == 0 || done.changed || again.is_none();
         loop {
@@ -180,7 +182,10 @@ impl RequestServer {
                     by: self.name.clone(),
                     at: 0,
                 };
-                Ok(self.queue.answer_repo_request(taken, answer, again).await?)
+                Ok(self
+                    .queue
+                    .answer_repo_request(taken, answer, again.clone())
+                    .await?)
             };
             let result: Result<()> = told.await;
             let Err(error) = result else {
@@ -203,7 +208,7 @@ fn failed(message: String) -> Done {
         message,
         value: serde_json::Value::Null,
         changed: false,
-        unfinished: false,
+        left: BTreeMap::new(),
     }
 }
 
