@@ -155,8 +155,38 @@ impl RequestServer {
             .collect())
     }
 
+    /// Tells Redis what came of it, however long it is away.
+    async fn answer(
+        &self,
+        taken: &TakenRequest,
+        done: &Done,
+        shutdown: &CancellationToken,
+    ) -> Result<(), QueueError> {
+        loop {
+            match self.try_to_answer(taken, done).await {
+                Err(QueueError::Link { action, source }) if !shutdown.is_cancelled() => {
+                    tracing::warn!(request = %taken.id, "cannot answer yet: cannot {action}: {source}");
+                    wait_for_redis(self.queue.link(), &source, shutdown).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Tells Redis what the target lists now, and then the asker.
-    async fn answer(&self, taken: &TakenRequest, done: &Done, shutdown: &CancellationToken) -> Result<()> {
+    async fn try_to_answer(&self, taken: &TakenRequest, done: &Done) -> Result<(), QueueError> {
+        if done.changed
+            && let Ok(request) = &taken.request
+            && let Err(error) = self.index.publish(&request.target).await
+        {
+            match error.downcast() {
+                Ok(error) => return Err(error),
+                // The asker hears of what was done also where the database cannot be read.
+                Err(other) => tracing::error!(
+                    target = %request.target, "cannot tell what {} lists: {}", request.target, chain(&*other)
+                ),
+            }
+        }
         let again = (!done.left.is_empty()).then(|| LookAgain {
             after: AGAIN_AFTER,
             limit: AGAIN_FOR,
@@ -164,41 +194,18 @@ impl RequestServer {
         });
         // Rounds that change nothing leave no trace.
         let is_news = taken.round == 0 || done.changed || again.is_none();
-        loop {
-            let told = async {
-                if done.changed
-                    && let Ok(request) = &taken.request
-                {
-                    self.index.publish(&request.target).await?;
-                }
-                let answer = RepoAnswer {
-                    outcome: done.outcome,
-                    message: if is_news {
-                        done.message.clone()
-                    } else {
-                        String::new()
-                    },
-                    value: done.value.clone(),
-                    by: self.name.clone(),
-                    at: 0,
-                };
-                Ok(self
-                    .queue
-                    .answer_repo_request(taken, answer, again.clone())
-                    .await?)
-            };
-            let result: Result<()> = told.await;
-            let Err(error) = result else {
-                return Ok(());
-            };
-            match error.downcast_ref() {
-                Some(QueueError::Link { source, .. }) if !shutdown.is_cancelled() => {
-                    tracing::warn!(request = %taken.id, "cannot answer yet: {}", chain(&*error));
-                    wait_for_redis(self.queue.link(), source, shutdown).await;
-                }
-                _ => return Err(error),
-            }
-        }
+        let answer = RepoAnswer {
+            outcome: done.outcome,
+            message: if is_news {
+                done.message.clone()
+            } else {
+                String::new()
+            },
+            value: done.value.clone(),
+            by: self.name.clone(),
+            at: 0,
+        };
+        self.queue.answer_repo_request(taken, answer, again).await
     }
 }
 
