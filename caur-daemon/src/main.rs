@@ -14,6 +14,7 @@ mod job;
 mod landing_zone;
 mod outage;
 mod package_index;
+mod pauses;
 mod publisher;
 mod queue;
 mod redis_child;

@@ -1,6 +1,8 @@
 //! The publisher of the `database` role: claims uploads, has them published, tells queue and logs what came of it.
+//!
+//! Each target is published by a task of its own, so that one that is locked, damaged or slow holds up no other.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,8 @@ use caur_core::log::LogWriter;
 use caur_core::model::{LeaseToken, Manifest, SourceRepo, Target};
 use caur_core::queue::{PublishOutcome, Queue, QueueError, Waiter};
 use caur_core::repo::{Circumstances, Origin, RepoError, Repository, Upload, UploadOutcome};
-use color_eyre::eyre::{Result, WrapErr};
+use color_eyre::eyre::{Report, Result, WrapErr, eyre};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -17,15 +20,15 @@ use crate::causes::chain;
 use crate::landing_zone;
 use crate::outage::wait_for_redis;
 use crate::package_index::PackageIndex;
+use crate::pauses::Pauses;
 
-/// How long a publisher waits for news before it looks by itself.
-const IDLE: Duration = Duration::from_secs(20);
 /// Jobs in one transaction at most.
 const TOGETHER: usize = 500;
-/// The longest pause of a target after publishing failed.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Uploads that are tried one by one and fail in a row, before the fault is looked for elsewhere.
 const HOPELESS: usize = 2;
+
+/// How long the start waits for targets to be prepared; those that others have locked follow when they can.
+const PREPARATION: Duration = Duration::from_secs(10);
 
 /// Publishes what lies in the landing zone.
 pub struct Publisher {
@@ -53,69 +56,132 @@ struct Claimed {
     manifest: Manifest,
 }
 
-/// Targets whose last try failed: how long they pause, and until when.
+/// Why uploads could not be published now.
+enum Failure {
+    /// Of this target; for a later try.
+    Target(String),
+    /// Of the queue; no target is better off.
+    Queue(QueueError),
+}
+
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        Self::Queue(error)
+    }
+}
+
+impl From<Report> for Failure {
+    fn from(error: Report) -> Self {
+        match error.downcast() {
+            Ok(error) => Self::Queue(error),
+            Err(other) => Self::Target(chain(&*other)),
+        }
+    }
+}
+
+/// Targets that are published at the moment, each by one task.
 #[derive(Default)]
-struct Pauses(BTreeMap<Target, (Duration, Instant)>);
+struct Running {
+    tasks: JoinSet<(Target, Result<(), Failure>)>,
+    busy: BTreeSet<Target>,
+}
 
-impl Pauses {
-    fn is_paused(&self, target: &Target) -> bool {
-        self.0
-            .get(target)
-            .is_some_and(|(_, until)| *until > Instant::now())
+impl Running {
+    fn start(&mut self, target: Target, publisher: Arc<Publisher>) {
+        self.busy.insert(target.clone());
+        self.tasks.spawn(async move {
+            let result = publisher.publish(&target).await;
+            (target, result)
+        });
     }
 
-    fn failed(&mut self, target: &Target) -> Duration {
-        let last = self.0.get(target).map_or(Duration::ZERO, |(pause, _)| *pause);
-        let pause = (last * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE);
-        self.0.insert(target.clone(), (pause, Instant::now() + pause));
-        pause
-    }
-
-    fn succeeded(&mut self, target: &Target) {
-        self.0.remove(target);
-    }
-
-    /// How long until the next target may be tried again, at most [`IDLE`].
-    fn next(&self) -> Duration {
-        let ends = self
-            .0
-            .values()
-            .map(|(_, until)| until.saturating_duration_since(Instant::now()));
-        ends.min()
-            .map_or(IDLE, |wait| wait.clamp(Duration::from_millis(100), IDLE))
+    /// The next one that ends; none where nothing runs.
+    async fn ended(&mut self) -> Option<Result<(Target, Result<(), Failure>)>> {
+        let ended = self.tasks.join_next().await?;
+        if let Ok((target, _)) = &ended {
+            self.busy.remove(target);
+        }
+        Some(ended.wrap_err("a task that publishes panicked"))
     }
 }
 
 impl Publisher {
-    /// Makes the databases of `targets` where they are missing and publishes what each lists.
+    /// Makes the databases of `targets` where they are missing and publishes what each lists. A target that cannot be
+    /// prepared is left to later tries.
     ///
     /// # Errors
-    /// When a repository cannot be read or written, or Redis is out of reach.
-    pub async fn announce(&self, targets: &[Target]) -> Result<()> {
+    /// When no target can be prepared, or Redis is out of reach.
+    pub async fn announce(self: &Arc<Self>, targets: &[Target]) -> Result<()> {
+        let mut tasks = JoinSet::new();
         for target in targets {
-            let (repository, owned) = (self.repository.clone(), target.clone());
-            tokio::task::spawn_blocking(move || repository.ensure_target(&owned))
-                .await?
-                .wrap_err_with(|| format!("cannot prepare the repository {target}"))?;
-            self.index.publish(target).await?;
+            let (publisher, target) = (self.clone(), target.clone());
+            tasks.spawn(async move {
+                let result = publisher.prepare(&target).await;
+                if let Err(Failure::Target(reason)) = &result {
+                    tracing::error!(%target, "cannot prepare the repository {target}: {reason}");
+                }
+                result
+            });
+        }
+        let (end, mut failed) = (Instant::now() + PREPARATION, Vec::new());
+        while let Ok(Some(ended)) = tokio::time::timeout_at(end, tasks.join_next()).await {
+            match ended.wrap_err("a task that prepares a repository panicked")? {
+                Ok(()) => {}
+                Err(Failure::Queue(error)) => return Err(error.into()),
+                Err(Failure::Target(reason)) => failed.push(reason),
+            }
+        }
+        if !tasks.is_empty() {
+            tracing::error!(
+                "{} repositories are not prepared yet: does another process work on them?",
+                tasks.len()
+            );
+            tasks.detach_all();
+        }
+        match failed.pop() {
+            Some(reason) if failed.len() + 1 == targets.len() => {
+                Err(eyre!("cannot prepare any repository: {reason}"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn prepare(&self, target: &Target) -> Result<(), Failure> {
+        let (repository, owned) = (self.repository.clone(), target.clone());
+        blocking(move || repository.ensure_target(&owned)).await?;
+        Ok(self.index.publish(target).await?)
+    }
+
+    /// Works until `shutdown`. Transactions that have begun are brought to their end.
+    ///
+    /// # Errors
+    /// Only what cannot mend itself: a queue that this program cannot read.
+    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) -> Result<()> {
+        let mut running = Running::default();
+        let mut pauses = Pauses::default();
+        self.work(&mut running, &mut pauses, &shutdown).await?;
+        while let Some(ended) = running.ended().await {
+            if let Err(error) = self.note(ended, &mut pauses) {
+                tracing::warn!("the queue was not told what was published: {}", chain(&*error));
+            }
         }
         Ok(())
     }
 
-    /// Works until `shutdown`. A transaction that has begun is brought to its end.
-    ///
-    /// # Errors
-    /// Only what cannot mend itself: a queue that this program cannot read.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<()> {
+    async fn work(
+        self: &Arc<Self>,
+        running: &mut Running,
+        pauses: &mut Pauses,
+        shutdown: &CancellationToken,
+    ) -> Result<()> {
         let mut signals = self.queue.publisher_signals();
-        let mut pauses = Pauses::default();
         while !shutdown.is_cancelled() {
-            match self.step(&mut signals, &mut pauses, &shutdown).await {
+            match self.step(&mut signals, running, pauses, shutdown).await {
                 Ok(()) => {}
                 Err(error) => match error.downcast_ref::<QueueError>() {
                     Some(QueueError::Link { action, source }) => {
                         tracing::warn!("cannot {action}: {source}; waiting for Redis");
-                        wait_for_redis(self.queue.link(), source, &shutdown).await;
+                        wait_for_redis(self.queue.link(), source, shutdown).await;
                     }
                     _ => return Err(error),
                 },
@@ -125,34 +191,45 @@ impl Publisher {
     }
 
     async fn step(
-        &self,
+        self: &Arc<Self>,
         signals: &mut Waiter,
+        running: &mut Running,
         pauses: &mut Pauses,
         shutdown: &CancellationToken,
     ) -> Result<()> {
         signals.begin().await?;
+        let now = Instant::now();
         for target in self.queue.upload_targets().await? {
-            if pauses.is_paused(&target) {
-                continue;
-            }
-            match self.publish(&target).await? {
-                Ok(()) => pauses.succeeded(&target),
-                Err(reason) => {
-                    let pause = pauses.failed(&target);
-                    tracing::error!(%target, "publishing to {target} failed, next try in {pause:?}: {reason}");
-                }
+            // What waits for a busy target is looked at when its task has ended.
+            if !pauses.is_paused(&target, now) && !running.busy.contains(&target) {
+                running.start(target, self.clone());
             }
         }
         landing_zone::tidy(&self.queue, &self.landing_zone).await?;
         tokio::select! {
-            heard = signals.wait(pauses.next()) => drop(heard?),
+            heard = signals.wait(pauses.next(now)) => drop(heard?),
+            Some(ended) = running.ended() => self.note(ended, pauses)?,
             () = shutdown.cancelled() => {}
         }
         Ok(())
     }
 
-    /// Publishes everything that waits for `target` as one transaction. The inner error is for a later try.
-    async fn publish(&self, target: &Target) -> Result<Result<(), String>> {
+    /// Notes how the try of a target ended.
+    fn note(&self, ended: Result<(Target, Result<(), Failure>)>, pauses: &mut Pauses) -> Result<()> {
+        let (target, result) = ended?;
+        match result {
+            Ok(()) => pauses.succeeded(&target),
+            Err(Failure::Queue(error)) => return Err(error.into()),
+            Err(Failure::Target(reason)) => {
+                let pause = pauses.failed(&target);
+                tracing::error!(%target, "publishing to {target} failed, next try in {pause:?}: {reason}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes everything that waits for `target` as one transaction.
+    async fn publish(&self, target: &Target) -> Result<(), Failure> {
         let claims = self
             .queue
             .claim_uploads(target, &self.name, self.lease, TOGETHER)
@@ -178,50 +255,49 @@ impl Publisher {
     }
 
     /// One transaction for all; where that fails one for each, so that a single bad upload holds up nobody else.
-    async fn publish_together_or_singly(
-        &self,
-        target: &Target,
-        claims: &[Claimed],
-    ) -> Result<Result<(), String>> {
+    async fn publish_together_or_singly(&self, target: &Target, claims: &[Claimed]) -> Result<(), Failure> {
         if claims.is_empty() {
-            return Ok(Ok(()));
+            return Ok(());
         }
-        let Err(error) = self.transact(target, claims).await? else {
-            return Ok(Ok(()));
+        let reason = match self.transact(target, claims).await {
+            Err(Failure::Target(reason)) => reason,
+            other => return other,
         };
         if claims.len() == 1 {
-            return self.retry(claims, &error).await;
+            return Err(self.retry(claims, &reason).await?);
         }
         let mut outcome = Ok(());
         let mut in_a_row = 0;
         for (index, claim) in claims.iter().enumerate() {
             if in_a_row == HOPELESS {
-                return self.retry(&claims[index..], &error).await;
+                return Err(self.retry(&claims[index..], &reason).await?);
             }
-            match self.transact(target, std::slice::from_ref(claim)).await? {
+            let claim = std::slice::from_ref(claim);
+            match self.transact(target, claim).await {
                 Ok(()) => in_a_row = 0,
-                Err(error) => {
+                Err(Failure::Target(reason)) => {
                     in_a_row += 1;
-                    outcome = self.retry(std::slice::from_ref(claim), &error).await?;
+                    outcome = Err(self.retry(claim, &reason).await?);
                 }
+                Err(error @ Failure::Queue(_)) => return Err(error),
             }
         }
-        Ok(outcome)
+        outcome
     }
 
     /// Gives claims back; nothing is wrong with their packages.
-    async fn retry(&self, claims: &[Claimed], error: &RepoError) -> Result<Result<(), String>> {
-        let reason = format!("cannot publish: {}", chain(error));
+    async fn retry(&self, claims: &[Claimed], reason: &str) -> Result<Failure, QueueError> {
+        let reason = format!("cannot publish: {reason}");
+        let outcome = PublishOutcome::Retry {
+            reason: reason.clone(),
+        };
         for claim in claims {
-            let outcome = PublishOutcome::Retry {
-                reason: reason.clone(),
-            };
             self.finish(&claim.token, &outcome).await?;
         }
-        Ok(Err(reason))
+        Ok(Failure::Target(reason))
     }
 
-    async fn transact(&self, target: &Target, claims: &[Claimed]) -> Result<Result<(), RepoError>> {
+    async fn transact(&self, target: &Target, claims: &[Claimed]) -> Result<(), Failure> {
         let started = Instant::now();
         let uploads: Vec<Upload> = claims
             .iter()
@@ -240,21 +316,23 @@ impl Publisher {
             ..Circumstances::default()
         };
         let publish = move || repository.publish(&owned, &uploads, &circumstances);
-        let report = match tokio::task::spawn_blocking(publish).await? {
-            Ok(report) => report,
-            Err(error) => return Ok(Err(error)),
-        };
+        let report = blocking(publish).await?;
         // Dependants are released by what follows, and their builds must find these packages in the index.
         self.index.publish(target).await?;
         for (claim, (_, outcome)) in claims.iter().zip(&report.outcomes) {
             self.tell(claim, target, outcome).await?;
         }
         tracing::info!(%target, jobs = claims.len(), millis = started.elapsed().as_millis(), "published to {target}");
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Tells the log and the queue what came of one upload.
-    async fn tell(&self, claim: &Claimed, target: &Target, outcome: &UploadOutcome) -> Result<()> {
+    async fn tell(
+        &self,
+        claim: &Claimed,
+        target: &Target,
+        outcome: &UploadOutcome,
+    ) -> Result<(), QueueError> {
         match outcome {
             UploadOutcome::Published { .. } | UploadOutcome::AlreadyPublished => {
                 let packages: Vec<String> = claim
@@ -278,7 +356,7 @@ impl Publisher {
         }
     }
 
-    async fn refuse(&self, token: &LeaseToken, what: &str, why: &str) -> Result<()> {
+    async fn refuse(&self, token: &LeaseToken, what: &str, why: &str) -> Result<(), QueueError> {
         let reason = format!("packages refused: {why}");
         tracing::warn!(job = %token.job, "{what}: {reason}");
         self.log(token, &format!("==> [caur] {reason}\n")).await;
@@ -292,7 +370,7 @@ impl Publisher {
     }
 
     /// Ends the claim, and removes the upload where that ended the job.
-    async fn finish(&self, token: &LeaseToken, outcome: &PublishOutcome) -> Result<()> {
+    async fn finish(&self, token: &LeaseToken, outcome: &PublishOutcome) -> Result<(), QueueError> {
         match self.queue.finish_publish(token, outcome).await {
             // Whoever holds the job now finds the packages published already.
             Err(error @ QueueError::Stale { .. }) => {
@@ -311,6 +389,13 @@ impl Publisher {
     }
 }
 
+/// Works on a target's files.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RepoError> + Send + 'static,
+) -> Result<T, Report> {
+    Ok(tokio::task::spawn_blocking(work).await??)
+}
+
 async fn keep_leases(queue: Queue, tokens: Vec<LeaseToken>, lease: Duration) {
     let mut ticks = tokio::time::interval(lease / 4);
     loop {
@@ -320,5 +405,25 @@ async fn keep_leases(queue: Queue, tokens: Vec<LeaseToken>, lease: Duration) {
                 tracing::debug!(job = %token.job, "{error}");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use caur_core::model::JobId;
+
+    use super::*;
+
+    #[test]
+    fn what_a_target_cannot_do_is_no_failure_of_the_queue() {
+        let of_queue = QueueError::Stale {
+            job: JobId(1),
+            attempt: 1,
+        };
+        assert!(matches!(Failure::from(Report::from(of_queue)), Failure::Queue(_)));
+        let Failure::Target(reason) = Failure::from(Report::from(RepoError::EmptyKeepList)) else {
+            panic!("a repository's error stopped the publisher");
+        };
+        assert_eq!(reason, RepoError::EmptyKeepList.to_string());
     }
 }

@@ -24,11 +24,10 @@ use crate::repo::site::{Done, Site};
 const IDLE: Duration = Duration::from_secs(10);
 /// Requests at a time, each of another target.
 const TOGETHER: usize = 4;
-/// When removals that wait for a job are looked at again, and for how long.
-const AGAIN: LookAgain = LookAgain {
-    after: Duration::from_mins(1),
-    limit: Duration::from_hours(7 * 24),
-};
+/// When removals that wait for a job are looked at again.
+const AGAIN_AFTER: Duration = Duration::from_mins(1);
+/// For how long they are.
+const AGAIN_FOR: Duration = Duration::from_hours(7 * 24);
 /// How long requests that were begun may take after the signal to end.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -135,13 +134,12 @@ impl RequestServer {
             reason: taken.why.clone(),
             request: Some(taken.round_name()),
         };
-        let site = self.site.clone();
-        let mut request = request;
-        if taken.round > 0 {
-            // Its own first round changed the target.
-            request.previewed = None;
-        }
-        tokio::task::spawn_blocking(move || site.carry_out(&request, on_their_way, &origin))
+        let (site, round, left) = (self.site.clone(), taken.round, taken.left.clone());
+        let work = move || match round {
+            0 => site.carry_out(&request, on_their_way, &origin),
+            _ => site.look_again(&request, &left, on_their_way, &origin),
+        };
+        tokio::task::spawn_blocking(work)
             .await
             .unwrap_or_else(|error| failed(format!("it broke off: {error}")))
     }
@@ -157,43 +155,57 @@ impl RequestServer {
             .collect())
     }
 
-    /// Tells Redis what the target lists now, and then the asker.
-    async fn answer(&self, taken: &TakenRequest, done: &Done, shutdown: &CancellationToken) -> Result<()> {
-        let again = done.unfinished.then_some(AGAIN);
-        // Rounds that change nothing leave no trace.
-        let is_news = taken.round == 0 || done.changed || again.is_none();
+    /// Tells Redis what came of it, however long it is away.
+    async fn answer(
+        &self,
+        taken: &TakenRequest,
+        done: &Done,
+        shutdown: &CancellationToken,
+    ) -> Result<(), QueueError> {
         loop {
-            let told = async {
-                if done.changed
-                    && let Ok(request) = &taken.request
-                {
-                    self.index.publish(&request.target).await?;
+            match self.try_to_answer(taken, done).await {
+                Err(QueueError::Link { action, source }) if !shutdown.is_cancelled() => {
+                    tracing::warn!(request = %taken.id, "cannot answer yet: cannot {action}: {source}");
+                    wait_for_redis(self.queue.link(), &source, shutdown).await;
                 }
-                let answer = RepoAnswer {
-                    outcome: done.outcome,
-                    message: if is_news {
-                        done.message.clone()
-                    } else {
-                        String::new()
-                    },
-                    value: done.value.clone(),
-                    by: self.name.clone(),
-                    at: 0,
-                };
-                Ok(self.queue.answer_repo_request(taken, answer, again).await?)
-            };
-            let result: Result<()> = told.await;
-            let Err(error) = result else {
-                return Ok(());
-            };
-            match error.downcast_ref() {
-                Some(QueueError::Link { source, .. }) if !shutdown.is_cancelled() => {
-                    tracing::warn!(request = %taken.id, "cannot answer yet: {}", chain(&*error));
-                    wait_for_redis(self.queue.link(), source, shutdown).await;
-                }
-                _ => return Err(error),
+                other => return other,
             }
         }
+    }
+
+    /// Tells Redis what the target lists now, and then the asker.
+    async fn try_to_answer(&self, taken: &TakenRequest, done: &Done) -> Result<(), QueueError> {
+        if done.changed
+            && let Ok(request) = &taken.request
+            && let Err(error) = self.index.publish(&request.target).await
+        {
+            match error.downcast() {
+                Ok(error) => return Err(error),
+                // The asker hears of what was done also where the database cannot be read.
+                Err(other) => tracing::error!(
+                    target = %request.target, "cannot tell what {} lists: {}", request.target, chain(&*other)
+                ),
+            }
+        }
+        let again = (!done.left.is_empty()).then(|| LookAgain {
+            after: AGAIN_AFTER,
+            limit: AGAIN_FOR,
+            left: done.left.clone(),
+        });
+        // Rounds that change nothing leave no trace.
+        let is_news = taken.round == 0 || done.changed || again.is_none();
+        let answer = RepoAnswer {
+            outcome: done.outcome,
+            message: if is_news {
+                done.message.clone()
+            } else {
+                String::new()
+            },
+            value: done.value.clone(),
+            by: self.name.clone(),
+            at: 0,
+        };
+        self.queue.answer_repo_request(taken, answer, again).await
     }
 }
 
@@ -203,7 +215,7 @@ fn failed(message: String) -> Done {
         message,
         value: serde_json::Value::Null,
         changed: false,
-        unfinished: false,
+        left: BTreeMap::new(),
     }
 }
 

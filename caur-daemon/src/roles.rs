@@ -150,7 +150,7 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
         repository: repository.clone(),
         upstream,
     });
-    let publisher = Publisher {
+    let publisher = Arc::new(Publisher {
         queue: queue.clone(),
         repository,
         index: index.clone(),
@@ -159,7 +159,7 @@ async fn spawn_database(supervisor: &mut Supervisor, config: &Config, queue: Que
         name: name.clone(),
         lease,
         log_retention: Duration::from_secs(config.log.retention),
-    };
+    });
     let targets: Vec<Target> = role
         .farm
         .targets

@@ -10,8 +10,10 @@ use caur_core::model::{
     BuildOutcome, BuilderName, BuilderReport, CommitId, InstanceId, JobState, Machine, Manifest, ManifestFile,
 };
 use caur_core::queue::{Attempt, ClaimRequest};
-use caur_tests::{Farm, FarmOptions, Published, Ran, SOURCE, SigningKey, TARGET, eventually, package_file};
-use serde_json::Value;
+use caur_tests::{
+    Farm, FarmOptions, Published, Ran, SOURCE, SigningKey, TARGET, changed, eventually, package_file,
+};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -515,6 +517,90 @@ async fn a_package_that_is_on_its_way_to_another_pkgbase_is_not_removed_before()
     assert!(names.contains(&"moved".to_owned()));
     let nothing_left = || async { requests(farm).await.is_empty().then_some(()) };
     eventually(PATIENCE, nothing_left).await.unwrap();
+    farm.check_queue().await;
+}
+
+/// The environment of a database with the target `other` too, and without signatures.
+fn two_targets(farm: &Farm) -> Vec<(&'static str, String)> {
+    let target = json!({ "extra_repos": [], "extra_keyrings": [] });
+    let targets = json!({ TARGET: target, "other": target }).to_string();
+    changed(
+        farm.database_environment(),
+        &[("PACKAGE_TARGET_REPOS", &targets), ("DATABASE_SIGN", "false")],
+    )
+}
+
+/// Schedules a pkgbase without dependencies for a target and uploads its package.
+async fn upload(farm: &Farm, target: &str, base: &str) {
+    let flags = ["schedule", "--target-repo", target, "--source-repo", SOURCE];
+    let _ = farm.caur(&[&flags[..], &[base]].concat()).await.expect(0);
+    build(farm, base, base, "1-1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_others_have_locked_holds_up_no_other() {
+    let farm = Farm::make(FarmOptions::default()).await;
+    let database = farm.database_with(&two_targets(&farm)).await;
+    let lock = File::open(farm.repository().join(TARGET).join(".caur/x86_64/lock")).unwrap();
+    lock.lock().unwrap();
+
+    upload(&farm, TARGET, "waits").await;
+    farm.wait_for("waits", JobState::Publishing).await;
+    upload(&farm, TARGET, "later").await;
+    for name in ["first", "second"] {
+        upload(&farm, "other", name).await;
+        farm.wait_for(name, JobState::Succeeded).await;
+    }
+    assert_eq!(farm.job("waits").await.unwrap().state, JobState::Publishing);
+    assert_eq!(farm.job("later").await.unwrap().state, JobState::Uploaded);
+    assert_eq!(farm.published().names(), [].into());
+
+    lock.unlock().unwrap();
+    for name in ["waits", "later"] {
+        farm.wait_for(name, JobState::Succeeded).await;
+    }
+    assert_eq!(farm.published().names(), ["later", "waits"].into());
+    assert!(!database.log().contains("publishing to"), "{}", database.log());
+    database.stop().await;
+    farm.check_queue().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_target_keeps_no_other_from_being_published() {
+    let farm = Farm::make(FarmOptions::default()).await;
+    let environment = two_targets(&farm);
+    farm.database_with(&environment).await.stop().await;
+    let damaged = farm
+        .repository()
+        .join(TARGET)
+        .join(format!("x86_64/{TARGET}.db.tar.zst"));
+    let content = fs::read(&damaged).unwrap();
+    fs::write(&damaged, "no archive").unwrap();
+
+    // Where it is the only one, the role says so and ends.
+    let unsigned = changed(farm.database_environment(), &[("DATABASE_SIGN", "false")]);
+    let mut alone = farm.start("database", "alone", &unsigned);
+    assert!(!alone.end(PATIENCE).await.success());
+    assert!(
+        alone.log().contains("cannot prepare any repository"),
+        "{}",
+        alone.log()
+    );
+
+    let mut database = farm.database_with(&environment).await;
+    let words = format!("cannot prepare the repository {TARGET}/x86_64: ");
+    database.says(&words, PATIENCE).await;
+    upload(&farm, TARGET, "waits").await;
+    let words = format!("publishing to {TARGET}/x86_64 failed, next try in 2s");
+    database.says(&words, PATIENCE).await;
+    upload(&farm, "other", "goes").await;
+    farm.wait_for("goes", JobState::Succeeded).await;
+    assert_eq!(farm.job("waits").await.unwrap().attempt, 1);
+
+    fs::write(&damaged, content).unwrap();
+    farm.wait_for("waits", JobState::Succeeded).await;
+    assert_eq!(farm.published().names(), ["waits"].into());
+    database.stop().await;
     farm.check_queue().await;
 }
 

@@ -1,5 +1,6 @@
 //! A database's side of requests to the repositories: take one, keep its lease, answer it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::claim::{millis, nonce};
@@ -25,6 +26,8 @@ pub struct TakenRequest {
     pub asked: u64,
     /// How often it was answered already and left for later.
     pub round: u32,
+    /// What the round before left for this one: [`LookAgain::left`].
+    pub left: BTreeMap<String, String>,
     nonce: String,
 }
 
@@ -40,12 +43,14 @@ impl TakenRequest {
 }
 
 /// That a request was answered and is not done yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookAgain {
     /// After this time, or when a job of the target ends.
     pub after: Duration,
     /// It is given up this long after its first answer.
     pub limit: Duration,
+    /// The packages that the next round is about, by name, with the file that was listed then.
+    pub left: BTreeMap<String, String>,
 }
 
 impl Queue {
@@ -58,7 +63,7 @@ impl Queue {
         let mut script = scripts::TAKE_ASK.prepare_invoke();
         script.arg(&nonce).arg(millis(lease));
         let answer: Vec<String> = self.call("take a request", &script).await?;
-        let Ok([id, text, asked, round]) = <[String; 4]>::try_from(answer) else {
+        let Ok([id, text, asked, round, left]) = <[String; 5]>::try_from(answer) else {
             return Ok(None);
         };
         let corrupt = |error: &dyn ToString| QueueError::corrupt(format!("request {id}"), error.to_string());
@@ -74,6 +79,7 @@ impl Queue {
             why,
             asked: asked.parse().map_err(|error| corrupt(&error))?,
             round: round.parse().map_err(|error| corrupt(&error))?,
+            left: serde_json::from_str(&left).map_err(|error| corrupt(&error))?,
             nonce,
         }))
     }
@@ -110,9 +116,14 @@ impl Queue {
             answer.message += " (the details are too long for an answer)";
             json = text(&answer);
         }
-        let limit = |limit: fn(LookAgain) -> Duration| {
-            again.map_or_else(String::new, |again| millis(limit(again)).to_string())
-        };
+        let again = again.map(|again| {
+            let left = serde_json::to_string(&again.left).expect("names are plain data");
+            [
+                millis(again.after).to_string(),
+                millis(again.limit).to_string(),
+                left,
+            ]
+        });
         let mut script = scripts::ANSWER.prepare_invoke();
         script
             .arg(taken.id.as_str())
@@ -120,8 +131,7 @@ impl Queue {
             .arg(json)
             .arg(&answer.by)
             .arg(&answer.message)
-            .arg(limit(|again| again.after))
-            .arg(limit(|again| again.limit));
+            .arg(&again.unwrap_or_default()[..]);
         fresh(taken, &self.call::<String>("answer a request", &script).await?)
     }
 }

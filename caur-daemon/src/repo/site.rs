@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use caur_core::model::{Pkgname, Target};
 use caur_core::queue::{RepoAction, RepoOutcome, RepoRequest};
+use caur_core::repo::database::Index;
 use caur_core::repo::{
     ChangeOptions, Difference, Entry, Origin, Removal, RepoError, Repository, Rollback, Selection, SnapshotId,
 };
@@ -35,8 +36,8 @@ pub struct Done {
     pub value: Value,
     /// Whether the packages that the target lists may be others now.
     pub changed: bool,
-    /// Whether something is left for later.
-    pub unfinished: bool,
+    /// Packages that are left for later, by name, with the file that is listed.
+    pub left: BTreeMap<String, String>,
 }
 
 impl Done {
@@ -49,7 +50,7 @@ impl Done {
                 message: format!("it was done, but cannot be told: {error}"),
             })?,
             changed: false,
-            unfinished: false,
+            left: BTreeMap::new(),
         })
     }
 }
@@ -58,6 +59,18 @@ impl Done {
 struct Refused {
     outcome: RepoOutcome,
     message: String,
+}
+
+impl From<Refused> for Done {
+    fn from(refused: Refused) -> Self {
+        Self {
+            outcome: refused.outcome,
+            message: refused.message,
+            value: Value::Null,
+            changed: false,
+            left: BTreeMap::new(),
+        }
+    }
 }
 
 impl From<RepoError> for Refused {
@@ -78,13 +91,66 @@ impl Site {
         origin: &Origin,
     ) -> Done {
         self.try_to(request, on_their_way, origin)
-            .unwrap_or_else(|refused| Done {
-                outcome: refused.outcome,
-                message: refused.message,
-                value: Value::Null,
-                changed: false,
-                unfinished: false,
-            })
+            .unwrap_or_else(Done::from)
+    }
+
+    /// Looks again at what a keep-list had to leave alone. The list may be days old, so it says nothing about packages
+    /// that came since: of `left` those go that it still does not name, with the file that was listed then, as soon as
+    /// no job is about to bring them.
+    pub fn look_again(
+        &self,
+        request: &RepoRequest,
+        left: &BTreeMap<String, String>,
+        on_their_way: BTreeMap<String, String>,
+        origin: &Origin,
+    ) -> Done {
+        let RepoAction::AutoRemove { keep } = &request.action else {
+            return Done::from(refused(&"only a keep-list leaves something for later"));
+        };
+        let selection = Selection::Keep {
+            pkgbases: keep.clone(),
+            on_their_way,
+        };
+        self.try_to_finish(request, left, &selection, origin)
+            .unwrap_or_else(Done::from)
+    }
+
+    fn try_to_finish(
+        &self,
+        request: &RepoRequest,
+        left: &BTreeMap<String, String>,
+        selection: &Selection,
+        origin: &Origin,
+    ) -> Result<Done, Refused> {
+        let target = &request.target;
+        let seen = self.look(target, selection)?;
+        let index = self.repository.index(target)?;
+        let is_left = |entry: &Entry| {
+            let listed = index.get(&entry.pkgname).map(|listed| &listed.file_name);
+            listed.is_some() && listed == left.get(&entry.pkgname)
+        };
+        let unwanted = seen.removed.into_iter().filter(is_left);
+        let unwanted = unwanted.map(|entry| entry.pkgname).collect();
+        let options = ChangeOptions {
+            force: request.force,
+            dry_run: false,
+            expect: Some(SnapshotId::from_str(&seen.snapshot).map_err(|error| refused(&error))?),
+        };
+        // Also where none is unwanted: then it tells what this round did before its answer got lost.
+        let removal = self
+            .repository
+            .remove(target, &Selection::Pkgnames(unwanted), &options, origin);
+        let mut removal = match removal {
+            Err(RepoError::Moved { .. }) => {
+                let mut done = Done::well("the target changed while it was looked at".to_owned(), ())?;
+                done.left.clone_from(left);
+                return Ok(done);
+            }
+            other => other?,
+        };
+        removal.deferred = seen.deferred;
+        removal.deferred.retain(|(entry, _)| is_left(entry));
+        removed(false, &removal, &index)
     }
 
     fn try_to(
@@ -147,34 +213,31 @@ impl Site {
                 return Done::well(message, report);
             }
         };
+        let leaves = matches!(&selection, Selection::Keep { on_their_way, .. } if !on_their_way.is_empty());
+        // What comes in from here on is not left for later.
+        let index = if leaves {
+            self.repository.index(target)?
+        } else {
+            Index::new()
+        };
         let mut removal = self
             .repository
             .remove(target, &selection, &options(request)?, origin)?;
-        if removal.number.is_some() && removal.deferred.is_empty() {
-            removal.deferred = self.left_for_later(target, &selection)?;
+        if leaves && removal.number.is_some() && removal.deferred.is_empty() {
+            // A removal whose answer got lost is not made again, so that it does not know.
+            removal.deferred = self.look(target, &selection)?.deferred;
         }
-        removed(request.dry_run, &removal)
+        removed(request.dry_run, &removal, &index)
     }
 
-    /// What a keep-list has to leave alone for now. A removal whose answer got lost is not made again, so that it does
-    /// not know.
-    fn left_for_later(
-        &self,
-        target: &Target,
-        selection: &Selection,
-    ) -> Result<Vec<(Entry, String)>, RepoError> {
-        match selection {
-            Selection::Keep { on_their_way, .. } if !on_their_way.is_empty() => {}
-            Selection::Keep { .. } | Selection::Pkgnames(_) | Selection::Pkgbase(_) => return Ok(Vec::new()),
-        }
+    /// What would be removed.
+    fn look(&self, target: &Target, selection: &Selection) -> Result<Removal, RepoError> {
         let look = ChangeOptions {
             dry_run: true,
             ..ChangeOptions::default()
         };
-        let removal = self
-            .repository
-            .remove(target, selection, &look, &Origin::default())?;
-        Ok(removal.deferred)
+        self.repository
+            .remove(target, selection, &look, &Origin::default())
     }
 }
 
@@ -187,7 +250,8 @@ fn options(request: &RepoRequest) -> Result<ChangeOptions, Refused> {
     })
 }
 
-fn removed(dry_run: bool, removal: &Removal) -> Result<Done, Refused> {
+/// Tells of a removal. `index` is what the target listed before.
+fn removed(dry_run: bool, removal: &Removal, index: &Index) -> Result<Done, Refused> {
     let count = removal.removed.len();
     let mut message = match (count, dry_run) {
         (0, _) => format!("none of the {} packages is to be removed", removal.listed),
@@ -202,7 +266,14 @@ fn removed(dry_run: bool, removal: &Removal) -> Result<Done, Refused> {
     }
     let mut done = Done::well(message, removal)?;
     done.changed = !dry_run && count > 0;
-    done.unfinished = !dry_run && !removal.deferred.is_empty();
+    if !dry_run {
+        let left = removal.deferred.iter().filter_map(|(entry, _)| {
+            let listed = index.get(&entry.pkgname)?;
+            let is_same = listed.pkgbase == entry.pkgbase && listed.version == entry.version;
+            is_same.then(|| (entry.pkgname.clone(), listed.file_name.clone()))
+        });
+        done.left = left.collect();
+    }
     Ok(done)
 }
 
@@ -260,106 +331,4 @@ fn kind(error: &RepoError) -> RepoOutcome {
 }
 
 #[cfg(test)]
-mod tests {
-    use caur_core::model::{Arch, TargetRepo};
-    use caur_core::repo::{AddOptions, RepositoryOptions};
-
-    use super::*;
-
-    fn target() -> Target {
-        Target {
-            repo: TargetRepo::new("repo").unwrap(),
-            arch: Arch::new("x86_64").unwrap(),
-        }
-    }
-
-    fn carry_out(site: &Site, action: RepoAction) -> Done {
-        let request = RepoRequest::new(target(), action);
-        site.carry_out(&request, BTreeMap::new(), &Origin::default())
-    }
-
-    #[test]
-    fn what_a_rule_forbids_is_refused_and_what_breaks_has_failed() {
-        let folder = tempfile::tempdir().unwrap();
-        let site = Site {
-            repository: Arc::new(Repository::open(RepositoryOptions::new(folder.path().to_owned())).unwrap()),
-            upstream: vec![folder.path().join("core.db")],
-        };
-        let done = carry_out(&site, RepoAction::Tidy);
-        assert_eq!(done.outcome, RepoOutcome::Refused, "{done:?}");
-        site.repository.ensure_target(&target()).unwrap();
-        let refused = [
-            RepoAction::Remove {
-                pkgnames: vec!["a".to_owned()],
-            },
-            RepoAction::AutoRemove { keep: [].into() },
-            RepoAction::Rollback { to: 99 },
-            RepoAction::Transfer {
-                pkgname: "no name".to_owned(),
-                to: None,
-            },
-        ];
-        for action in refused {
-            let done = carry_out(&site, action.clone());
-            assert_eq!(done.outcome, RepoOutcome::Refused, "{action}: {done:?}");
-            assert!(!done.changed && !done.unfinished && !done.message.is_empty());
-        }
-        let mut moved = RepoRequest::new(target(), RepoAction::Tidy);
-        moved.action = RepoAction::RemovePkgbase {
-            pkgbase: "a".to_owned(),
-        };
-        moved.previewed = Some("0".repeat(64));
-        let done = site.carry_out(&moved, BTreeMap::new(), &Origin::default());
-        assert!(done.message.contains("has changed since"), "{done:?}");
-        let failed = carry_out(&site, RepoAction::Sonames { library: None });
-        assert_eq!(failed.outcome, RepoOutcome::Failed, "{failed:?}");
-        let done = carry_out(&site, RepoAction::History { limit: 1 });
-        assert_eq!(
-            (done.outcome, done.value.as_array().unwrap().len()),
-            (RepoOutcome::Done, 1)
-        );
-    }
-    #[test]
-    fn a_removal_whose_answer_got_lost_still_knows_what_it_left_for_later() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("root");
-        std::fs::create_dir(&root).unwrap();
-        let mut files = Vec::new();
-        for name in ["goes", "stays"] {
-            let info = format!("pkgname = {name}\npkgbase = {name}\npkgver = 1-1\narch = any\nsize = 1\n");
-            std::fs::write(folder.path().join(".PKGINFO"), info).unwrap();
-            let file = folder.path().join(format!("{name}-1-1-any.pkg.tar.zst"));
-            let mut tar = std::process::Command::new("tar");
-            tar.current_dir(folder.path()).args(["--zstd", "-cf"]);
-            assert!(tar.arg(&file).arg(".PKGINFO").status().unwrap().success());
-            files.push(file);
-        }
-        let site = Site {
-            repository: Arc::new(Repository::open(RepositoryOptions::new(root)).unwrap()),
-            upstream: Vec::new(),
-        };
-        let added = site
-            .repository
-            .add(&target(), &files, AddOptions::default(), &Origin::default());
-        added.unwrap();
-        let mut request = RepoRequest::new(
-            target(),
-            RepoAction::AutoRemove {
-                keep: ["other".to_owned()].into(),
-            },
-        );
-        request.force = true;
-        let origin = Origin {
-            request: Some("one".to_owned()),
-            ..Origin::default()
-        };
-        let on_their_way = BTreeMap::from([("stays".to_owned(), "on its way".to_owned())]);
-        for _ in 0..2 {
-            let done = site.carry_out(&request, on_their_way.clone(), &origin);
-            assert!(done.changed && done.unfinished, "{done:?}");
-            assert_eq!(done.value["removed"][0]["pkgname"], "goes");
-            assert_eq!(done.value["deferred"][0][0]["pkgname"], "stays");
-        }
-        assert_eq!(site.repository.packages(&target()).unwrap().len(), 1);
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
 -- Answers a request. ARGV: id, nonce, answer as JSON, by, what the trail says or '', in how many ms it is looked at again
--- or '', for how many ms it is. Returns 'stale' or 'ok'.
+-- or '', for how many ms it is, what is left for then as JSON. Returns 'stale' or 'ok'.
 local id, later = ARGV[1], ARGV[6]
 local about = asked(id, 'nonce', 'target', 'round', 'action')
 if about[1] ~= ARGV[2] then return 'stale' end
@@ -14,6 +14,7 @@ if later == '' then
 else
   call('HDEL', asked_key(id), 'nonce', 'lost')
   call('HINCRBY', asked_key(id), 'round', 1)
+  call('HSET', asked_key(id), 'left', ARGV[8])
   if about[3] == '0' then call('HSET', asked_key(id), 'expires', text(NOW + tonumber(ARGV[7]))) end
   call('ZREM', K.ask_leases, id)
   call('ZADD', K.asks, text(NOW + tonumber(later)), id)

@@ -1,6 +1,6 @@
 //! Requests to the repositories, their answers, and what the farm knows of collections.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -10,6 +10,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const AGAIN: LookAgain = LookAgain {
     after: Duration::from_mins(1),
     limit: Duration::from_hours(24),
+    left: BTreeMap::new(),
 };
 
 fn remove(pkgname: &str) -> RepoRequest {
@@ -35,6 +36,9 @@ fn answer(message: &str) -> RepoAnswer {
 impl Fixture {
     async fn make(&self, request: &RepoRequest) {
         self.queue.ask_repository(request, TESTER).await.unwrap();
+        // The clock of the order has milliseconds.
+        let asked = self.queue.now().await.unwrap();
+        while self.queue.now().await.unwrap() <= asked {}
         self.sound().await;
     }
 
@@ -214,9 +218,6 @@ async fn one_request_of_a_target_at_a_time_in_the_order_of_asking() {
     let mut other = remove("c");
     other.target = target("other");
     farm.make(&first).await;
-    // The clock of the order has milliseconds.
-    let began = farm.queue.now().await.unwrap();
-    while farm.queue.now().await.unwrap() <= began {}
     farm.make(&second).await;
     farm.make(&other).await;
     let taken = farm.take().await.unwrap();
@@ -257,7 +258,13 @@ async fn what_is_left_for_later_is_looked_at_when_a_job_of_the_target_ends() {
     let request = keep(&["a"]);
     farm.make(&request).await;
     let taken = farm.take().await.unwrap();
-    farm.give(&taken, "removed x; y waits for a", Some(AGAIN)).await;
+    let left = BTreeMap::from([("y".to_owned(), "y-1-1-any.pkg.tar.zst".to_owned())]);
+    let again = LookAgain {
+        left: left.clone(),
+        ..AGAIN
+    };
+    assert!(taken.left.is_empty());
+    farm.give(&taken, "removed x; y waits for a", Some(again)).await;
     assert_eq!(
         farm.answered(&request).await.unwrap().message,
         "removed x; y waits for a"
@@ -272,6 +279,7 @@ async fn what_is_left_for_later_is_looked_at_when_a_job_of_the_target_ends() {
     assert_eq!(signals.wait(LIMIT).await.unwrap(), [Signal::Asked]);
     let second = farm.take().await.unwrap();
     assert_eq!(second.round_name(), format!("{}.1", request.id));
+    assert_eq!(second.left, left);
     farm.give(&second, "", Some(AGAIN)).await;
     // The first answer stays, and rounds without news leave no trail.
     assert_eq!(
