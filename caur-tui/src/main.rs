@@ -1,45 +1,20 @@
 //! `caur-tui`: the console of the Caur build farm.
-//!
-//! [`app`] holds what is known and what keys do, without I/O; [`view`] draws it; [`runtime`] ties both to
-//! the terminal and to a [`backend`].
-
-#![warn(clippy::unwrap_used)]
-
-mod ansi;
-mod app;
-mod backend;
-mod diary;
-mod keymap;
-mod layout;
-mod log_model;
-mod log_pane;
-mod msg;
-mod options;
-mod printable;
-mod queue_table;
-mod runtime;
-mod sgr;
-mod span;
-mod terminal;
-#[cfg(test)]
-mod testing;
-mod theme;
-mod view;
 
 use caur_core::config::Loader;
 use caur_core::connect::redis_link;
+use caur_tui::app::{App, Setup};
+use caur_tui::backend::Backend;
+use caur_tui::backend::demo::Demo;
+use caur_tui::backend::redis::Farm;
+use caur_tui::keymap::Keymap;
+use caur_tui::options::{self, Options};
+use caur_tui::terminal::Terminal;
+use caur_tui::theme::Theme;
+use caur_tui::{diary, runtime};
 use clap::Parser;
 use color_eyre::eyre::{Context, Result};
 use crossterm::event::EventStream;
 use tokio::signal::unix::{SignalKind, signal};
-
-use crate::app::{App, Setup};
-use crate::backend::Backend;
-use crate::backend::demo::Demo;
-use crate::backend::redis::Farm;
-use crate::options::Options;
-use crate::terminal::Terminal;
-use crate::theme::Theme;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -64,10 +39,15 @@ async fn main() -> Result<()> {
 /// Shows what `backend` reports until the user leaves or the process is told to.
 async fn show(backend: impl Backend, title: String, options: &Options) -> Result<()> {
     let app = App::new(Setup {
-        theme: Theme::from_no_color(std::env::var("NO_COLOR").ok().as_deref()),
+        theme: Theme::choose(options.theme, None, std::env::var("NO_COLOR").ok().as_deref()),
         read_only: options.read_only,
         title,
         now: runtime::now(),
+        keymap: Keymap::default(),
+        session: format!("{:016x}", rand::random::<u64>()),
+        mouse: true,
+        utc_offset: 0,
+        filters: Vec::new(),
     });
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
@@ -79,6 +59,10 @@ async fn show(backend: impl Backend, title: String, options: &Options) -> Result
             _ = interrupt.recv() => {}
         }
     };
-    let mut terminal = Terminal::take().context("taking over the terminal")?;
-    runtime::run(app, backend, terminal.screen(), EventStream::new(), stop).await
+    let mouse = app.has_mouse();
+    let mut terminal = Terminal::take(mouse).context("taking over the terminal")?;
+    let (screen, surroundings) = terminal.parts();
+    runtime::run(app, backend, screen, surroundings, EventStream::new(), stop)
+        .await
+        .map(drop)
 }

@@ -7,6 +7,8 @@ use clap::Parser;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 use secrecy::SecretString;
 
+use crate::theme::Theme;
+
 /// The console of the Caur build farm: the queue and the live log of the selected job.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "caur-tui", version)]
@@ -21,6 +23,9 @@ pub struct Options {
     /// Configuration file, in the form that caur-daemon reads.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// The colours; without it those of the configuration, and none where NO_COLOR is set.
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub theme: Option<Theme>,
     /// Offer nothing that changes the farm.
     #[arg(long)]
     pub read_only: bool,

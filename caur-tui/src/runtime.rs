@@ -1,7 +1,8 @@
-//! The loop that owns everything the application itself is kept away from: terminal, keys, backend, clock.
+//! The loop that owns everything the application itself is kept away from: terminal, keys, backend, clock, files.
 //!
 //! It draws only when something changed, takes whole bursts before it draws once, and limits frames that
-//! nobody asked for by a key, so that a flood of log lines does not fill a slow link.
+//! nobody asked for by a key, so that a flood of log lines does not fill a slow link. Long work of the application is
+//! done in pieces between the keys.
 
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,8 +17,9 @@ use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::app::App;
-use crate::backend::Backend;
-use crate::msg::{Effect, Msg};
+use crate::backend::{Backend, Wishes};
+use crate::files;
+use crate::msg::{Effect, Interest, Msg, Request};
 use crate::view;
 
 const TICK: Duration = Duration::from_secs(1);
@@ -27,6 +29,51 @@ const FRAME: Duration = Duration::from_millis(40);
 const BURST: usize = 1024;
 const REPORT_BUFFER: usize = 64;
 
+/// What the terminal can do besides showing cells.
+pub trait Surroundings {
+    /// Puts a text on the clipboard.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written.
+    fn copy(&mut self, text: &str) -> std::io::Result<()>;
+
+    /// Rings the bell and tells the desktop.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written.
+    fn notify(&mut self, text: &str) -> std::io::Result<()>;
+
+    /// Takes the mouse, or gives it back.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written.
+    fn mouse(&mut self, taken: bool) -> std::io::Result<()>;
+
+    /// Gives the terminal back, stops the process until it is continued, and takes the terminal again.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written.
+    fn suspend(&mut self) -> std::io::Result<()>;
+}
+
+impl<T: Surroundings> Surroundings for &mut T {
+    fn copy(&mut self, text: &str) -> std::io::Result<()> {
+        (**self).copy(text)
+    }
+
+    fn notify(&mut self, text: &str) -> std::io::Result<()> {
+        (**self).notify(text)
+    }
+
+    fn mouse(&mut self, taken: bool) -> std::io::Result<()> {
+        (**self).mouse(taken)
+    }
+
+    fn suspend(&mut self) -> std::io::Result<()> {
+        (**self).suspend()
+    }
+}
+
 /// Runs the console until the user leaves, `stop` is done or the input ends.
 ///
 /// # Errors
@@ -35,23 +82,38 @@ pub async fn run<B, S>(
     mut app: App,
     backend: B,
     screen: &mut Terminal<S>,
+    mut surroundings: impl Surroundings,
     mut input: impl Stream<Item = std::io::Result<Event>> + Unpin,
     stop: impl Future<Output = ()>,
-) -> Result<()>
+) -> Result<App>
 where
     B: Backend,
     S: Screen<Error: Send + Sync + 'static>,
 {
-    let (want, wanted) = watch::channel(None);
+    let (want, interest) = watch::channel(Interest::default());
+    let (ask, requests) = mpsc::unbounded_channel();
     let (reports, mut reported) = mpsc::channel(REPORT_BUFFER);
-    let mut backend = tokio::spawn(backend.run(wanted, reports));
+    let (done, mut files_done) = mpsc::unbounded_channel();
+    let mut backend = tokio::spawn(backend.run(Wishes { interest, requests }, reports));
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     tokio::pin!(stop);
 
     let size = screen.get_frame().area();
-    let mut wishes = Wishes::default();
-    wishes.add(app.update(Msg::Resize(size.width, size.height)), &want);
+    let mut todo = Todo {
+        want,
+        ask,
+        files: done,
+        draw: false,
+        redraw: false,
+        work: false,
+        suspend: false,
+        quit: false,
+    };
+    todo.add(
+        app.update(Msg::Resize(size.width, size.height)),
+        &mut surroundings,
+    )?;
     let mut next_frame = Instant::now();
     let mut backend_alive = true;
     loop {
@@ -65,9 +127,12 @@ where
                     event_msg(&event.context("reading from the terminal")?)
                 }
             },
-            () = sleep_until(next_frame), if wishes.draw => {
+            () = sleep_until(next_frame), if todo.draw => {
+                if std::mem::take(&mut todo.redraw) {
+                    screen.clear().context("clearing the terminal")?;
+                }
                 screen.draw(|frame| view::draw(&app, frame)).context("drawing on the terminal")?;
-                wishes.draw = false;
+                todo.draw = false;
                 next_frame = Instant::now() + FRAME;
                 None
             }
@@ -76,34 +141,46 @@ where
                     backend_alive = false;
                     pass_panic_on((&mut backend).await);
                 }
-                msg.map(Msg::Backend)
+                msg.map(Msg::from)
             }
+            Some(msg) = files_done.recv() => Some(msg),
             _ = ticks.tick() => Some(Msg::Tick(now())),
+            () = std::future::ready(()), if todo.work => {
+                todo.work = false;
+                // Whoever else is ready goes first, such as the backend on this thread.
+                tokio::task::yield_now().await;
+                Some(Msg::Work)
+            }
         };
         let Some(first) = first else { continue };
-        wishes.add(app.update(first), &want);
+        todo.add(app.update(first), &mut surroundings)?;
         for _ in 0..BURST {
             // Polled with this task's own waker: the terminal's stream wakes only the first one it was given.
             let msg = if let Poll::Ready(Some(event)) = futures::poll!(input.next()) {
                 event_msg(&event.context("reading from the terminal")?)
             } else if let Ok(msg) = reported.try_recv() {
-                Some(Msg::Backend(msg))
+                Some(Msg::from(msg))
             } else {
                 break;
             };
             if let Some(msg) = msg {
-                wishes.add(app.update(msg), &want);
+                todo.add(app.update(msg), &mut surroundings)?;
             }
-            if wishes.quit {
+            if todo.quit || todo.suspend {
                 break;
             }
         }
-        if wishes.quit {
+        if todo.quit {
             break;
+        }
+        if std::mem::take(&mut todo.suspend) {
+            surroundings.suspend().context("suspending")?;
+            (todo.draw, todo.redraw) = (true, true);
+            next_frame = Instant::now();
         }
     }
     backend.abort();
-    Ok(())
+    Ok(app)
 }
 
 /// A panic has given the terminal back already, wherever it happened, so the console cannot go on.
@@ -123,31 +200,49 @@ pub fn now() -> u64 {
 }
 
 /// What the application wants and did not get yet.
-#[derive(Debug, Default)]
-struct Wishes {
+struct Todo {
+    want: watch::Sender<Interest>,
+    ask: mpsc::UnboundedSender<Request>,
+    files: mpsc::UnboundedSender<Msg>,
     draw: bool,
+    redraw: bool,
+    work: bool,
+    suspend: bool,
     quit: bool,
 }
 
-impl Wishes {
-    fn add(&mut self, effects: Vec<Effect>, want: &watch::Sender<Option<caur_core::model::JobId>>) {
+impl Todo {
+    fn add(&mut self, effects: Vec<Effect>, surroundings: &mut impl Surroundings) -> Result<()> {
         for effect in effects {
             match effect {
                 Effect::Draw => self.draw = true,
+                Effect::Redraw => (self.draw, self.redraw) = (true, true),
+                Effect::Continue => self.work = true,
                 Effect::Quit => self.quit = true,
-                Effect::Watch(job) => {
-                    want.send_replace(job);
+                Effect::Suspend => self.suspend = true,
+                Effect::Want(interest) => {
+                    self.want.send_replace(*interest);
                 }
+                // Without a receiver the backend has ended, and the link's state says so.
+                Effect::Ask(request) => drop(self.ask.send(*request)),
+                Effect::Copy(text) => surroundings.copy(&text).context("copying")?,
+                Effect::Notify(text) => surroundings.notify(&text).context("ringing the bell")?,
+                Effect::Mouse(taken) => surroundings.mouse(taken).context("switching the mouse")?,
+                Effect::Save(path, text) => files::save(path, text, self.files.clone()),
+                Effect::Read(purpose, path) => files::read(purpose, path, self.files.clone()),
             }
         }
+        Ok(())
     }
 }
 
 fn event_msg(event: &Event) -> Option<Msg> {
     match event {
         Event::Key(key) => Some(Msg::Key(*key)),
+        Event::Mouse(mouse) => Some(Msg::Mouse(*mouse)),
+        Event::Paste(text) => Some(Msg::Paste(text.clone())),
         Event::Resize(width, height) => Some(Msg::Resize(*width, *height)),
-        Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Paste(_) => None,
+        Event::FocusGained | Event::FocusLost => None,
     }
 }
 
@@ -161,6 +256,7 @@ mod tests {
     use super::*;
     use crate::backend::scripted::{Scripted, Step};
     use crate::msg::{BackendMsg, LinkState, LogEvent, Snapshot};
+    use crate::terminal::Nothing;
     use crate::testing::{self, NOW, job};
 
     fn key(code: KeyCode) -> std::io::Result<Event> {
@@ -190,7 +286,11 @@ mod tests {
         ];
         let script = Scripted(vec![
             Step::Report(BackendMsg::Link(LinkState::Online)),
-            Step::Report(BackendMsg::Jobs(Snapshot { jobs, taken: NOW })),
+            Step::Report(BackendMsg::Jobs(Snapshot {
+                jobs,
+                taken: NOW,
+                partial: false,
+            })),
             Step::AwaitWanted(JobId(2)),
             Step::Report(BackendMsg::Log(JobId(2), LogEvent::Begin { attempt: 1 })),
             Step::Report(BackendMsg::Log(
@@ -214,14 +314,16 @@ mod tests {
             };
             seen.wait_for(shows("second")).await.unwrap();
             keyboard.send(key(KeyCode::Char('j'))).unwrap();
+            keyboard.send(key(KeyCode::Enter)).unwrap();
             seen.wait_for(shows("unmistakable")).await.unwrap();
             keyboard.send(key(KeyCode::Char('q'))).unwrap();
             std::future::pending::<()>().await;
         };
-        let console = run(testing::app(80, 24), script, &mut screen, input, person);
+        let console = run(testing::app(80, 24), script, &mut screen, Nothing, input, person);
         tokio::time::timeout(Duration::from_secs(20), console)
             .await
             .expect("the console ends")
+            .map(drop)
             .unwrap();
     }
 
@@ -233,12 +335,14 @@ mod tests {
             testing::app(80, 24),
             Scripted(Vec::new()),
             &mut screen,
+            Nothing,
             Box::pin(input),
             std::future::pending(),
         );
         tokio::time::timeout(Duration::from_secs(20), console)
             .await
             .expect("the console ends")
+            .map(drop)
             .unwrap();
     }
 
@@ -262,12 +366,14 @@ mod tests {
             testing::app(80, 24),
             Scripted(Vec::new()),
             &mut screen,
+            Nothing,
             input,
             std::future::pending(),
         );
         tokio::time::timeout(Duration::from_secs(20), console)
             .await
             .expect("the console ends")
+            .map(drop)
             .unwrap();
     }
 
@@ -275,7 +381,7 @@ mod tests {
     struct Broken;
 
     impl Backend for Broken {
-        async fn run(self, _: crate::backend::Wanted, _: crate::backend::Reports) {
+        async fn run(self, _: Wishes, _: crate::backend::Reports) {
             panic!("a bug in the backend");
         }
     }
@@ -289,6 +395,7 @@ mod tests {
                 testing::app(80, 24),
                 Broken,
                 &mut screen,
+                Nothing,
                 input,
                 std::future::pending(),
             )
@@ -305,12 +412,14 @@ mod tests {
             testing::app(80, 24),
             Scripted(Vec::new()),
             &mut screen,
+            Nothing,
             stream::empty(),
             std::future::pending(),
         );
         tokio::time::timeout(Duration::from_secs(20), console)
             .await
             .expect("the console ends")
+            .map(drop)
             .unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! Jobs and whole applications for tests.
 
 use crate::app::{App, Setup};
+use crate::keymap::Keymap;
 use crate::msg::Msg;
 use crate::theme::Theme;
 use caur_core::model::{BuildClass, Job, JobId, JobRequest, JobState, Target};
@@ -57,9 +58,14 @@ pub fn job(id: u64, pkgbase: &str, state: JobState) -> Job {
 pub fn app(width: u16, height: u16) -> App {
     let mut app = App::new(Setup {
         theme: Theme::Mono,
-        read_only: true,
+        read_only: false,
         title: "farm.example:6379".to_owned(),
         now: NOW,
+        keymap: Keymap::default(),
+        session: "test".to_owned(),
+        mouse: false,
+        utc_offset: 0,
+        filters: Vec::new(),
     });
     app.update(Msg::Resize(width, height));
     app

@@ -3,56 +3,142 @@
 //! Nothing is told by colour alone, so the console reads the same without any (`NO_COLOR`).
 
 use caur_core::model::JobState;
+use clap::ValueEnum;
 use ratatui::style::{Color, Modifier, Style};
 
-/// Colours on or off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A choice of colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Theme {
-    /// The terminal's own sixteen colours.
-    Color,
-    /// None; weight and reversal only.
+    /// The terminal's own sixteen colours, for a dark background.
+    Dark,
+    /// For a light background.
+    Light,
+    /// Bright colours and full contrast.
+    HighContrast,
+    /// Blue, orange and their like, which people with any usual colour blindness tell apart.
+    ColorBlind,
+    /// No colours; weight and reversal only.
     Mono,
 }
 
+/// What a thing on screen means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// Done, working.
+    Good,
+    /// Worked on.
+    Active,
+    /// About to be worked on.
+    Ready,
+    /// To be looked at.
+    Warning,
+    /// Broken.
+    Error,
+    /// Of less interest.
+    Faint,
+    /// Headings.
+    Accent,
+}
+
 impl Theme {
-    /// The theme that the value of `NO_COLOR` asks for.
-    pub fn from_no_color(value: Option<&str>) -> Self {
-        match value {
-            None | Some("") => Self::Color,
-            Some(_) => Self::Mono,
+    /// Every theme.
+    pub const ALL: [Self; 5] = [
+        Self::Dark,
+        Self::Light,
+        Self::HighContrast,
+        Self::ColorBlind,
+        Self::Mono,
+    ];
+
+    /// Its name on the command line and in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dark => "dark",
+            Self::Light => "light",
+            Self::HighContrast => "high-contrast",
+            Self::ColorBlind => "color-blind",
+            Self::Mono => "mono",
         }
+    }
+
+    /// The theme of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|theme| theme.name() == name)
+    }
+
+    /// The theme to begin with: the one that was asked for; else none with colours where `NO_COLOR` is set and not empty.
+    pub fn choose(asked: Option<Self>, configured: Option<Self>, no_color: Option<&str>) -> Self {
+        let without = no_color.is_some_and(|value| !value.is_empty());
+        asked
+            .or(without.then_some(Self::Mono))
+            .or(configured)
+            .unwrap_or(Self::Dark)
+    }
+
+    /// The style of a meaning.
+    pub fn style(self, meaning: Meaning) -> Style {
+        let bold = match meaning {
+            Meaning::Warning | Meaning::Error | Meaning::Active => Modifier::BOLD,
+            Meaning::Good | Meaning::Ready | Meaning::Faint | Meaning::Accent => Modifier::empty(),
+        };
+        let style = Style::new().add_modifier(bold);
+        match self.color(meaning) {
+            Some(color) => style.fg(color),
+            None => style,
+        }
+    }
+
+    fn color(self, meaning: Meaning) -> Option<Color> {
+        use Meaning as M;
+        Some(match (self, meaning) {
+            (Self::Mono, _) => return None,
+            (Self::Dark, M::Good) => Color::Green,
+            (Self::Dark, M::Active | M::Accent) => Color::Cyan,
+            (Self::Dark, M::Ready) => Color::LightBlue,
+            (Self::Dark, M::Warning) => Color::Yellow,
+            (Self::Dark, M::Error) => Color::LightRed,
+            (Self::Dark, M::Faint) => Color::DarkGray,
+            (Self::Light, M::Good) => Color::Indexed(22),
+            (Self::Light, M::Active | M::Accent) => Color::Indexed(25),
+            (Self::Light, M::Ready) => Color::Indexed(54),
+            (Self::Light, M::Warning) => Color::Indexed(94),
+            (Self::Light, M::Error) => Color::Indexed(124),
+            (Self::Light, M::Faint) => Color::Indexed(243),
+            (Self::HighContrast, M::Good) => Color::LightGreen,
+            (Self::HighContrast, M::Active | M::Accent) => Color::LightCyan,
+            (Self::HighContrast, M::Ready | M::Faint) => Color::White,
+            (Self::HighContrast, M::Warning) => Color::LightYellow,
+            (Self::HighContrast, M::Error) => Color::LightRed,
+            // After Okabe and Ito's palette.
+            (Self::ColorBlind, M::Good) => Color::Indexed(36),
+            (Self::ColorBlind, M::Active | M::Accent) => Color::Indexed(74),
+            (Self::ColorBlind, M::Ready) => Color::Indexed(32),
+            (Self::ColorBlind, M::Warning) => Color::Indexed(214),
+            (Self::ColorBlind, M::Error) => Color::Indexed(166),
+            (Self::ColorBlind, M::Faint) => Color::Indexed(245),
+        })
     }
 
     /// A job's state.
     pub fn state(self, state: JobState) -> Style {
-        let style = self.fg(match state {
-            JobState::Waiting | JobState::Skipped | JobState::AlreadyBuilt | JobState::Canceled => {
-                Color::DarkGray
-            }
-            JobState::Ready => Color::Blue,
-            JobState::Backoff | JobState::Blocked | JobState::Held => Color::Yellow,
-            JobState::Building | JobState::Uploaded | JobState::Publishing => Color::Cyan,
-            JobState::Succeeded => Color::Green,
-            JobState::Failed
-            | JobState::TimedOut
-            | JobState::OutOfMemory
-            | JobState::InfrastructureFailed => Color::Red,
-        });
-        match state {
-            JobState::Building | JobState::Failed => style.add_modifier(Modifier::BOLD),
-            _ => style,
-        }
+        self.style(meaning(state))
     }
 
-    /// The selected row.
+    /// The selected row: reversed, so that it is seen without colours, too.
     pub fn selection(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
+    }
+
+    /// A marked row.
+    pub fn marked(self) -> Style {
+        self.style(Meaning::Warning)
     }
 
     /// Column headings and the titles of panes; `focused` ones stand out.
     pub fn title(self, focused: bool) -> Style {
         if focused {
-            self.fg(Color::Cyan)
+            self.style(Meaning::Accent)
                 .add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
         } else {
             Style::new().add_modifier(Modifier::BOLD)
@@ -61,43 +147,57 @@ impl Theme {
 
     /// What matters less.
     pub fn faint(self) -> Style {
-        match self {
-            Self::Color => Style::new().fg(Color::DarkGray),
-            Self::Mono => Style::new(),
-        }
+        self.style(Meaning::Faint)
     }
 
-    /// A link that works.
+    /// A link that works, something that was done.
     pub fn good(self) -> Style {
-        self.fg(Color::Green)
+        self.style(Meaning::Good)
     }
 
     /// Something to look at.
     pub fn warning(self) -> Style {
-        self.fg(Color::Yellow).add_modifier(Modifier::BOLD)
+        self.style(Meaning::Warning)
     }
 
     /// Something is broken.
     pub fn error(self) -> Style {
-        self.fg(Color::Red).add_modifier(Modifier::BOLD)
+        self.style(Meaning::Error)
+    }
+
+    /// A place that a search found; the one it stands on is reversed on top.
+    pub fn found(self, current: bool) -> Style {
+        let style = self.style(Meaning::Warning).add_modifier(Modifier::UNDERLINED);
+        if current {
+            style.add_modifier(Modifier::REVERSED)
+        } else {
+            style
+        }
     }
 
     /// A style that a build log asks for.
     pub fn log(self, style: Style) -> Style {
         match self {
-            Self::Color => style,
             Self::Mono => Style {
                 fg: None,
                 bg: None,
                 ..style
             },
+            Self::Dark | Self::Light | Self::HighContrast | Self::ColorBlind => style,
         }
     }
+}
 
-    fn fg(self, color: Color) -> Style {
-        match self {
-            Self::Color => Style::new().fg(color),
-            Self::Mono => Style::new(),
+/// What a state means.
+pub fn meaning(state: JobState) -> Meaning {
+    match state {
+        JobState::Waiting | JobState::Skipped | JobState::AlreadyBuilt | JobState::Canceled => Meaning::Faint,
+        JobState::Ready => Meaning::Ready,
+        JobState::Backoff | JobState::Blocked | JobState::Held => Meaning::Warning,
+        JobState::Building | JobState::Uploaded | JobState::Publishing => Meaning::Active,
+        JobState::Succeeded => Meaning::Good,
+        JobState::Failed | JobState::TimedOut | JobState::OutOfMemory | JobState::InfrastructureFailed => {
+            Meaning::Error
         }
     }
 }
@@ -161,13 +261,25 @@ mod tests {
         }
         let red = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
         assert_eq!(Theme::Mono.log(red), Style::new().add_modifier(Modifier::BOLD));
-        assert!(Theme::Mono.selection().add_modifier.contains(Modifier::REVERSED));
     }
 
     #[test]
-    fn no_color_counts_when_it_is_not_empty() {
-        assert_eq!(Theme::from_no_color(None), Theme::Color);
-        assert_eq!(Theme::from_no_color(Some("")), Theme::Color);
-        assert_eq!(Theme::from_no_color(Some("1")), Theme::Mono);
+    fn every_theme_shows_the_selection_and_names_itself() {
+        for theme in Theme::ALL {
+            assert!(theme.selection().add_modifier.contains(Modifier::REVERSED));
+            assert_eq!(Theme::named(theme.name()), Some(theme));
+            assert_eq!(theme.to_possible_value().unwrap().get_name(), theme.name());
+        }
+    }
+
+    #[test]
+    fn no_color_counts_when_it_is_not_empty_and_nothing_else_was_asked_for() {
+        assert_eq!(Theme::choose(None, None, None), Theme::Dark);
+        assert_eq!(Theme::choose(None, Some(Theme::Light), Some("")), Theme::Light);
+        assert_eq!(Theme::choose(None, Some(Theme::Light), Some("1")), Theme::Mono);
+        assert_eq!(
+            Theme::choose(Some(Theme::ColorBlind), None, Some("1")),
+            Theme::ColorBlind
+        );
     }
 }

@@ -4,7 +4,7 @@ use caur_core::model::{IdError, JobId};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::demo_farm::{Farm, STEP};
-use super::{Backend, Reports, Wanted};
+use super::{Backend, Reports, Wishes};
 use crate::msg::{BackendMsg, LinkState, LogEvent};
 
 /// The link is lost for a while every so many steps, to show what that looks like.
@@ -90,7 +90,7 @@ fn pieces(text: &[u8]) -> Vec<LogEvent> {
 }
 
 impl Backend for Demo {
-    async fn run(mut self, mut wanted: Wanted, reports: Reports) {
+    async fn run(mut self, mut wishes: Wishes, reports: Reports) {
         let mut sent = Sent::default();
         let mut ticks = interval(STEP);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -102,11 +102,11 @@ impl Backend for Demo {
                 }
             }
             tokio::select! {
-                changed = wanted.changed() => if changed.is_err() { return },
+                changed = wishes.interest.changed() => if changed.is_err() { return },
                 _ = ticks.tick() => news = self.tick(),
             }
             if self.is_online() {
-                let job = *wanted.borrow_and_update();
+                let job = wishes.interest.borrow_and_update().log.map(|(job, _)| job);
                 news.extend(sent.news(&self.farm, job));
             }
         }

@@ -93,6 +93,7 @@ impl Farm {
         Snapshot {
             jobs: self.jobs.clone(),
             taken: self.now,
+            partial: false,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where the console's data comes from.
+//! Where the console's knowledge comes from: the farm behind Redis, a made-up one, or a script.
 
 pub mod demo;
 mod demo_farm;
@@ -9,23 +9,24 @@ pub mod scripted;
 
 use std::future::Future;
 
-use caur_core::model::JobId;
 use tokio::sync::{mpsc, watch};
 
-use crate::msg::BackendMsg;
+use crate::msg::{BackendMsg, Interest, Request};
 
-/// The job whose log is wanted; only the latest wish counts.
-pub type Wanted = watch::Receiver<Option<JobId>>;
-
-/// Reports of a backend; sending waits while the console is busy, so a flood of log lines cannot pile up.
+/// Where reports go. Sending waits while the console is busy.
 pub type Reports = mpsc::Sender<BackendMsg>;
 
-/// A source of link states, jobs and logs.
+/// What the console wants.
+#[derive(Debug)]
+pub struct Wishes {
+    /// What is on the screen and has to be kept up to date.
+    pub interest: watch::Receiver<Interest>,
+    /// What is to be done once, in this order.
+    pub requests: mpsc::UnboundedReceiver<Request>,
+}
+
+/// A source of reports.
 pub trait Backend: Send + 'static {
-    /// Reports until the receiver of `reports` is gone or nothing more can ever be reported.
-    ///
-    /// The state of the link comes first. Whenever `wanted` changes to a job, the next report about its log is
-    /// [`crate::msg::LogEvent::Begin`] or [`crate::msg::LogEvent::Missing`]; a log that comes into being later
-    /// is reported then.
-    fn run(self, wanted: Wanted, reports: Reports) -> impl Future<Output = ()> + Send;
+    /// Reports until nobody listens any more.
+    fn run(self, wishes: Wishes, reports: Reports) -> impl Future<Output = ()> + Send;
 }

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Backend, Reports, Wanted};
-use crate::msg::{BackendMsg, LinkState, LogEvent, Snapshot};
+use super::{Backend, Reports, Wishes};
+use crate::msg::{BackendMsg, Interest, LinkState, LogEvent, Snapshot};
 
 /// Finished jobs that are shown.
 const FINISHED: usize = 100;
@@ -46,12 +46,12 @@ impl Farm {
 }
 
 impl Backend for Farm {
-    async fn run(self, wanted: Wanted, reports: Reports) {
+    async fn run(self, wishes: Wishes, reports: Reports) {
         let attempts = Attempts::default();
         let started = attempts.subscribe();
         tokio::select! {
             () = follow_queue(&self.link, &attempts, &reports) => {}
-            () = follow_log(&self.link, wanted, started, &reports) => {}
+            () = follow_log(&self.link, wishes.interest, started, &reports) => {}
             () = reports.closed() => {}
         }
     }
@@ -137,6 +137,7 @@ async fn follow_while_online(
         let snapshot = Snapshot {
             jobs: jobs.values().cloned().collect(),
             taken: queue.now().await?,
+            partial: false,
         };
         report(reports, BackendMsg::Link(LinkState::Online)).await;
         report(reports, BackendMsg::Jobs(snapshot)).await;
@@ -180,12 +181,12 @@ fn drop_old(jobs: &mut BTreeMap<JobId, Job>) {
 /// Reports the log of whatever job is wanted.
 async fn follow_log(
     link: &RedisLink,
-    mut wanted: Wanted,
+    mut wanted: watch::Receiver<Interest>,
     mut started: watch::Receiver<BTreeMap<JobId, u32>>,
     reports: &Reports,
 ) {
     loop {
-        let job = *wanted.borrow_and_update();
+        let job = wanted.borrow_and_update().log.map(|(job, _)| job);
         let attempt = job.and_then(|job| started.borrow_and_update().get(&job).copied());
         let reading = async {
             match (job, attempt) {
@@ -258,6 +259,13 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(30);
 
+    fn wishes(interest: watch::Receiver<Interest>) -> Wishes {
+        Wishes {
+            interest,
+            requests: mpsc::unbounded_channel().1,
+        }
+    }
+
     const TESTER: Asker<'_> = Asker { by: "test", why: "" };
 
     fn request(pkgbase: &str) -> JobRequest {
@@ -296,14 +304,14 @@ mod tests {
     fn in_state(state: JobState) -> impl Fn(BackendMsg) -> Option<Job> {
         move |report| match report {
             BackendMsg::Jobs(snapshot) => snapshot.jobs.into_iter().find(|job| job.state == state),
-            BackendMsg::Link(_) | BackendMsg::Log(..) => None,
+            _ => None,
         }
     }
 
     fn log_event(report: BackendMsg) -> Option<LogEvent> {
         match report {
             BackendMsg::Log(_, event) => Some(event),
-            BackendMsg::Link(_) | BackendMsg::Jobs(_) => None,
+            _ => None,
         }
     }
 
@@ -315,9 +323,9 @@ mod tests {
             durable: true,
         });
         let queue = Queue::open(server.link()).await.unwrap();
-        let (watch_job, wanted) = watch::channel(None);
+        let (watch_job, wanted) = watch::channel(Interest::default());
         let (sender, mut reports) = mpsc::channel(16);
-        let farm = tokio::spawn(Farm::new(server.link()).run(wanted, sender));
+        let farm = tokio::spawn(Farm::new(server.link()).run(wishes(wanted), sender));
         assert_eq!(
             reports.recv().await,
             Some(BackendMsg::Link(LinkState::Connecting))
@@ -325,7 +333,10 @@ mod tests {
 
         let id = queue.submit(vec![request("a")], TESTER).await.unwrap().jobs[0].id;
         until(&mut reports, in_state(JobState::Ready)).await;
-        watch_job.send_replace(Some(id));
+        watch_job.send_replace(Interest {
+            log: Some((id, None)),
+            ..Interest::default()
+        });
         assert_eq!(until(&mut reports, log_event).await, LogEvent::Missing);
 
         let lease = Duration::from_mins(1);
@@ -408,9 +419,9 @@ mod tests {
         });
         let mut direct = server.direct();
         direct.auth.password = Some("wrong".to_owned().into());
-        let (_watch, wanted) = watch::channel(None);
+        let (_watch, wanted) = watch::channel(Interest::default());
         let (sender, mut reports) = mpsc::channel(16);
-        tokio::spawn(Farm::new(RedisLink::new(direct)).run(wanted, sender));
+        tokio::spawn(Farm::new(RedisLink::new(direct)).run(wishes(wanted), sender));
         let reason = until(&mut reports, |report| match report {
             BackendMsg::Link(LinkState::Failed { reason }) => Some(reason),
             _ => None,

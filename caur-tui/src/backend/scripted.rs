@@ -2,8 +2,8 @@
 
 use caur_core::model::JobId;
 
-use super::{Backend, Reports, Wanted};
-use crate::msg::BackendMsg;
+use super::{Backend, Reports, Wishes};
+use crate::msg::{BackendMsg, Interest};
 
 /// One step.
 #[derive(Debug, Clone)]
@@ -19,11 +19,14 @@ pub enum Step {
 pub struct Scripted(pub Vec<Step>);
 
 impl Backend for Scripted {
-    async fn run(self, mut wanted: Wanted, reports: Reports) {
+    async fn run(self, mut wishes: Wishes, reports: Reports) {
         for step in self.0 {
             let done = match step {
                 Step::Report(msg) => reports.send(msg).await.is_ok(),
-                Step::AwaitWanted(job) => wanted.wait_for(|wanted| *wanted == Some(job)).await.is_ok(),
+                Step::AwaitWanted(job) => {
+                    let wants = |interest: &Interest| interest.log.is_some_and(|(wanted, _)| wanted == job);
+                    wishes.interest.wait_for(wants).await.is_ok()
+                }
             };
             if !done {
                 return;

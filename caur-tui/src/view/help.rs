@@ -1,85 +1,90 @@
-//! The help: every key and every symbol, written from the keymap and the theme.
+//! The help: every key of the view and every symbol, written from the keymap and the theme.
 
 use caur_core::model::JobState;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Clear, Widget};
+use unicode_width::UnicodeWidthStr;
 
-use super::put;
+use super::{put, put_lines, window};
 use crate::app::App;
-use crate::keymap;
-use crate::theme::{self, Theme};
+use crate::filter::LANGUAGE;
+use crate::keymap::ACTIONS;
+use crate::theme;
 
-const WIDTH: u16 = 60;
+const WIDTH: u16 = 78;
 const KEY_WIDTH: usize = 14;
 
 /// Draws the help over the screen.
-pub fn draw(app: &App, scroll: u16, screen: Rect, buffer: &mut Buffer) {
-    let outer = area(screen);
-    Clear.render(outer, buffer);
-    let block = Block::bordered().title(" help · Esc closes ");
-    let block = if max_scroll(screen) > scroll {
-        block.title_bottom(" more: ↓ ")
-    } else {
-        block
-    };
-    let inner = block.inner(outer);
-    block.render(outer, buffer);
-    let lines = lines(app.setup().theme);
-    for (y, line) in (inner.top()..inner.bottom()).zip(lines.iter().skip(usize::from(scroll))) {
-        put(
-            line,
-            Rect {
-                y,
-                height: 1,
-                ..inner
-            },
-            buffer,
-        );
+pub fn draw(app: &App, scroll: usize, screen: Rect, buffer: &mut Buffer) {
+    let lines = lines(app);
+    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
+    let title = format!("keys of {} · Esc closes", app.view().title().to_lowercase());
+    let inner = window(&title, WIDTH, height, screen, buffer);
+    let last = lines.len().saturating_sub(usize::from(inner.height));
+    let scroll = scroll.min(last);
+    put_lines(lines.into_iter().skip(scroll), inner, buffer);
+    if scroll < last && screen.height > 2 {
+        let more = Rect {
+            x: inner.x + 1,
+            y: inner.bottom(),
+            width: inner.width,
+            height: 1,
+        };
+        put(&Line::raw(" more: ↓ "), more.intersection(screen), buffer);
     }
 }
 
-/// How far the help can be scrolled on a screen of this size.
-pub fn max_scroll(screen: Rect) -> u16 {
-    let lines = u16::try_from(lines(Theme::Mono).len()).unwrap_or(u16::MAX);
-    lines.saturating_sub(area(screen).height.saturating_sub(2))
-}
-
-fn area(screen: Rect) -> Rect {
-    let width = screen.width.min(WIDTH);
-    let height = screen
-        .height
-        .min(u16::try_from(lines(Theme::Mono).len() + 2).unwrap_or(u16::MAX));
-    Rect {
-        x: screen.x + (screen.width - width) / 2,
-        y: screen.y + (screen.height - height) / 2,
-        width,
-        height,
-    }
-}
-
-fn lines(theme: Theme) -> Vec<Line<'static>> {
-    let entry = |key: &str, help: &str| {
+fn lines(app: &App) -> Vec<Line<'static>> {
+    let theme = app.theme();
+    let keymap = &app.setup().keymap;
+    let entry = |key: &str, text: &str| {
+        let room = KEY_WIDTH.saturating_sub(key.width());
         Line::from(vec![
             Span::styled(
-                format!(" {key:<KEY_WIDTH$} "),
+                format!(" {key}{} ", " ".repeat(room)),
                 Style::new().add_modifier(Modifier::BOLD),
             ),
-            Span::raw(help.to_owned()),
+            Span::raw(text.to_owned()),
         ])
     };
-    let mut lines: Vec<Line<'static>> = keymap::BINDINGS
-        .iter()
-        .map(|binding| entry(&keymap::labels(binding), binding.help))
-        .collect();
-    lines.push(Line::styled(" while a filter is typed", theme.title(false)));
-    lines.extend(keymap::FILTER_KEYS.iter().map(|(key, help)| entry(key, help)));
-    lines.push(Line::styled(" states", theme.title(false)));
+    let heading = |text: &str| Line::styled(format!(" {text}"), theme.title(true));
+    let mut lines = Vec::new();
+    for context in &app.view().contexts()[1..] {
+        let here = ACTIONS.iter().filter(|definition| {
+            definition.context == *context && !(definition.changes && app.is_read_only())
+        });
+        lines.push(heading(context.title()));
+        lines.extend(here.map(|definition| {
+            let keys = match keymap.labels(definition.action) {
+                keys if keys.is_empty() => format!(":{}", definition.name),
+                keys => keys,
+            };
+            entry(&keys, definition.help)
+        }));
+    }
+    if app.is_read_only() {
+        lines.push(Line::styled(
+            format!(" read-only: {}", app.why_not_change().unwrap_or_default()),
+            theme.warning(),
+        ));
+    }
+    lines.push(heading("the filter language"));
+    lines.extend(LANGUAGE.iter().map(|(term, meaning)| {
+        let line = entry(term, meaning);
+        if term.width() > KEY_WIDTH {
+            return Line::from(vec![
+                Span::styled(format!(" {term}  "), Style::new().add_modifier(Modifier::BOLD)),
+                Span::raw((*meaning).to_owned()),
+            ]);
+        }
+        line
+    }));
+    lines.push(heading("states"));
     for pair in JobState::ALL.chunks(2) {
         let spans = pair.iter().map(|&state| {
-            let text = format!(" {} {:<15}", theme::symbol(state), state.as_str());
+            let text = format!(" {} {:<22}", theme::symbol(state), state.as_str());
             Span::styled(text, theme.state(state))
         });
         lines.push(spans.collect());

@@ -1,0 +1,328 @@
+//! The state of the console and how every message changes it.
+//!
+//! [`App::update`] is pure: it does no I/O and reads no clock; what it wants done it returns as effects.
+
+mod acting;
+mod command;
+mod keys;
+mod known;
+mod lists;
+mod news;
+mod reading;
+mod refusal;
+mod watching;
+
+use std::collections::{BTreeSet, VecDeque};
+
+use caur_core::model::{Job, JobId};
+use ratatui::layout::Rect;
+
+pub use known::{Known, Link};
+
+use crate::keymap::{Context, Keymap, TOGETHER};
+use crate::msg::{Effect, Interest, Msg};
+use crate::operation::Asked;
+use crate::overlay::Overlay;
+use crate::recall::Recall;
+use crate::screen::job::JobScreen;
+use crate::screen::queue::QueueScreen;
+use crate::theme::Theme;
+use crate::view::layout::{self, Areas};
+
+/// How long a notice stays on screen, in milliseconds.
+const NOTICE: u64 = 8_000;
+/// A notice of something that went wrong stays longer.
+const NOTICE_BAD: u64 = 20_000;
+
+/// How the console was started.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Colours or none.
+    pub theme: Theme,
+    /// Whether the user asked for a console that cannot change anything.
+    pub read_only: bool,
+    /// What the console looks at, for the header.
+    pub title: String,
+    /// Milliseconds since 1970.
+    pub now: u64,
+    /// Which key does what.
+    pub keymap: Keymap,
+    /// Tells this console's operations from all others: letters and digits, another one at each start.
+    pub session: String,
+    /// Whether the mouse is taken at the start.
+    pub mouse: bool,
+    /// Minutes by which local time is ahead of UTC.
+    pub utc_offset: i32,
+    /// Filters that were used before, the newest last.
+    pub filters: Vec<String>,
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum View {
+    /// Every current job.
+    Queue,
+    /// One job and its log.
+    Job,
+}
+
+impl View {
+    /// Every view, in the order of its number.
+    pub const ALL: [Self; 2] = [Self::Queue, Self::Job];
+
+    /// Its name on screen.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Queue => "Queue",
+            Self::Job => "Job",
+        }
+    }
+
+    /// Where its keys are found, the first place first.
+    pub fn contexts(self) -> &'static [Context] {
+        match self {
+            Self::Queue => TOGETHER[0],
+            Self::Job => TOGETHER[1],
+        }
+    }
+}
+
+/// Something that was said in passing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What.
+    pub text: String,
+    /// Whether something went wrong.
+    pub bad: bool,
+    /// Milliseconds since 1970 until which it is shown.
+    pub until: u64,
+}
+
+/// Everything the console knows.
+#[derive(Debug)]
+pub struct App {
+    setup: Setup,
+    now: u64,
+    screen: Rect,
+    /// What is known of the farm besides what the views hold.
+    known: Known,
+    view: View,
+    /// Views to come back to.
+    trail: Vec<View>,
+    queue: QueueScreen,
+    job: JobScreen,
+    overlays: Vec<Overlay>,
+    notices: VecDeque<Notice>,
+    operations: Vec<Asked>,
+    next_operation: u64,
+    filters: Recall,
+    commands: Recall,
+    searches: Recall,
+    watched: BTreeSet<JobId>,
+    mouse: bool,
+    interest: Interest,
+}
+
+impl App {
+    /// A console that has not heard of anything yet.
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            now: setup.now,
+            known: Known::new(setup.now),
+            screen: Rect::default(),
+            view: View::Queue,
+            trail: Vec::new(),
+            queue: QueueScreen::default(),
+            job: JobScreen::default(),
+            overlays: Vec::new(),
+            notices: VecDeque::new(),
+            operations: Vec::new(),
+            next_operation: 0,
+            filters: Recall::new(setup.filters.clone()),
+            commands: Recall::default(),
+            searches: Recall::default(),
+            watched: BTreeSet::new(),
+            mouse: setup.mouse,
+            interest: Interest::default(),
+            setup,
+        }
+    }
+
+    /// Takes one message and says what has to be done because of it.
+    pub fn update(&mut self, msg: Msg) -> Vec<Effect> {
+        let mut effects = match msg {
+            Msg::Key(event) => self.key(event),
+            Msg::Mouse(event) => self.mouse(event),
+            Msg::Paste(text) => self.paste(&text),
+            Msg::Resize(width, height) => {
+                self.screen = Rect::new(0, 0, width, height);
+                vec![Effect::Draw]
+            }
+            Msg::Tick(now) => self.tick(now),
+            Msg::Work => self.work(),
+            Msg::Backend(msg) => self.backend(*msg),
+            Msg::Saved(path, outcome) => self.saved(&path, outcome),
+            Msg::Read(purpose, path, outcome) => self.read(purpose, &path, outcome),
+        };
+        self.settle(&mut effects);
+        effects
+    }
+
+    /// How the console was started.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The colours.
+    pub fn theme(&self) -> Theme {
+        self.setup.theme
+    }
+
+    /// Milliseconds since 1970 by this machine's clock.
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// What is known of the farm.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Milliseconds since 1970 by the queue's clock; it stands still while what is on screen is stale.
+    pub fn queue_now(&self) -> u64 {
+        self.known.queue_now(self.now)
+    }
+
+    /// Seconds since what is on screen was last known to be true; none while it is live or there is nothing.
+    pub fn stale_for(&self) -> Option<u64> {
+        self.known.stale_for(self.now)
+    }
+
+    /// Seconds since the link changed its state.
+    pub fn link_age(&self) -> u64 {
+        self.now.saturating_sub(self.known.link.since) / 1000
+    }
+
+    /// What is looked at.
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &QueueScreen {
+        &self.queue
+    }
+
+    /// The job that is looked at.
+    pub fn job_screen(&self) -> &JobScreen {
+        &self.job
+    }
+
+    /// A job, wherever it is known from.
+    pub fn job(&self, id: JobId) -> Option<&Job> {
+        self.queue.job(id)
+    }
+
+    /// The job that actions are about.
+    pub fn selected_job(&self) -> Option<&Job> {
+        match self.view {
+            View::Queue => self.queue.table.selected().map(|row| &row.job),
+            View::Job => self.job.job().and_then(|id| self.job(id)),
+        }
+    }
+
+    /// What lies over the view, the topmost last.
+    pub fn overlays(&self) -> &[Overlay] {
+        &self.overlays
+    }
+
+    /// The newest notice.
+    pub fn notice(&self) -> Option<&Notice> {
+        self.notices.back()
+    }
+
+    /// Everything that was asked for in this console, oldest first.
+    pub fn operations(&self) -> &[Asked] {
+        &self.operations
+    }
+
+    /// Whether the mouse is taken.
+    pub fn has_mouse(&self) -> bool {
+        self.mouse
+    }
+
+    /// Whether somebody waits for the end of this job.
+    pub fn is_watched(&self, job: JobId) -> bool {
+        self.watched.contains(&job)
+    }
+
+    /// Filters that were used, the newest last.
+    pub fn used_filters(&self) -> &[String] {
+        self.filters.entries()
+    }
+
+    /// The parts of the screen.
+    pub fn areas(&self, screen: Rect) -> Areas {
+        layout::areas(self, screen)
+    }
+
+    /// Says something in passing.
+    fn say(&mut self, text: impl Into<String>) {
+        self.notify(text.into(), false);
+    }
+
+    /// Says that something went wrong, or cannot be done.
+    fn complain(&mut self, text: impl Into<String>) {
+        self.notify(text.into(), true);
+    }
+
+    fn notify(&mut self, text: String, bad: bool) {
+        let until = self.now + if bad { NOTICE_BAD } else { NOTICE };
+        self.notices.push_back(Notice { text, bad, until });
+        if self.notices.len() > 50 {
+            self.notices.pop_front();
+        }
+    }
+
+    fn tick(&mut self, now: u64) -> Vec<Effect> {
+        self.now = now;
+        self.notices.retain(|notice| notice.until > now);
+        let queue_now = self.queue_now();
+        self.queue.table.set_time(queue_now);
+        vec![Effect::Draw]
+    }
+
+    /// Goes to a view; `Esc` comes back.
+    fn go_to(&mut self, view: View) {
+        if self.view == view {
+            return;
+        }
+        self.trail.retain(|old| *old != view);
+        self.trail.push(self.view);
+        self.view = view;
+    }
+
+    /// Keeps selections and scroll positions in step, and tells the backend what is looked at.
+    fn settle(&mut self, effects: &mut Vec<Effect>) {
+        let areas = self.areas(self.screen);
+        let rows = usize::from(areas.body.height.saturating_sub(1));
+        self.queue.table.settle(rows);
+        let interest = self.interest();
+        if interest != self.interest {
+            self.interest = interest.clone();
+            effects.push(Effect::Want(Box::new(interest)));
+        }
+    }
+
+    fn interest(&self) -> Interest {
+        let details = match self.view {
+            View::Queue => self.selected_job().map(|job| job.id),
+            View::Job => self.job.job(),
+        };
+        Interest {
+            log: (self.view == View::Job).then(|| self.job.wanted_log()).flatten(),
+            details,
+            ..Interest::default()
+        }
+    }
+}
