@@ -28,7 +28,15 @@ impl App {
                 .into_iter()
                 .map(|row| &row.job)
                 .collect(),
+            View::History => self
+                .history
+                .table
+                .chosen()
+                .into_iter()
+                .map(|row| &row.job)
+                .collect(),
             View::Job => self.selected_job().into_iter().collect(),
+            View::Builders | View::Repository | View::Activity | View::Statistics => Vec::new(),
         }
     }
 

@@ -17,6 +17,11 @@ impl View {
         match self {
             Self::Queue => Action::ViewQueue,
             Self::Job => Action::ViewJob,
+            Self::Builders => Action::ViewBuilders,
+            Self::Repository => Action::ViewRepository,
+            Self::History => Action::ViewHistory,
+            Self::Activity => Action::ViewActivity,
+            Self::Statistics => Action::ViewStatistics,
         }
     }
 }
@@ -69,6 +74,11 @@ impl App {
                 }
                 self.go_to(View::Job);
             }
+            Action::ViewBuilders => self.go_to(View::Builders),
+            Action::ViewRepository => self.go_to(View::Repository),
+            Action::ViewHistory => self.go_to(View::History),
+            Action::ViewActivity => self.go_to(View::Activity),
+            Action::ViewStatistics => self.go_to(View::Statistics),
             Action::Mouse => {
                 self.mouse = !self.mouse;
                 effects.push(Effect::Mouse(self.mouse));
@@ -104,7 +114,13 @@ impl App {
             Action::Watch => self.toggle_watch(),
             Action::CopyUrl => effects.extend(self.copy_url()),
             Action::CopyRow => effects.extend(self.copy_names()),
-            _ => effects.extend(self.job_action(action, argument)),
+            _ => effects.extend(match self.view {
+                View::Queue | View::Job | View::History => self.job_action(action, argument),
+                View::Builders => self.builder_action(action, argument),
+                View::Repository => self.repository_action(action, argument),
+                View::Activity => self.activity_action(action),
+                View::Statistics => self.statistics_action(action),
+            }),
         }
         effects
     }

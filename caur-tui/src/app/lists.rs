@@ -13,7 +13,23 @@ macro_rules! on_table {
                 let $table = &mut $app.queue.table;
                 $body
             }
-            View::Job => $otherwise,
+            View::Builders => {
+                let $table = &mut $app.builders.table;
+                $body
+            }
+            View::Repository => {
+                let $table = &mut $app.repository.table;
+                $body
+            }
+            View::History => {
+                let $table = &mut $app.history.table;
+                $body
+            }
+            View::Activity => {
+                let $table = &mut $app.activity.table;
+                $body
+            }
+            View::Job | View::Statistics => $otherwise,
         }
     };
 }
@@ -27,7 +43,15 @@ impl App {
 
     /// Scrolls whatever is looked at.
     pub(super) fn scroll(&mut self, lines: isize) {
-        on_table!(self, self.scroll_log(lines), table => table.move_by(lines));
+        on_table!(self, self.scroll_other(lines), table => table.move_by(lines));
+    }
+
+    fn scroll_other(&mut self, lines: isize) {
+        if self.view == View::Statistics {
+            self.statistics.scroll(lines);
+        } else {
+            self.scroll_log(lines);
+        }
     }
 
     /// Selects the row on a line of the screen.
@@ -49,7 +73,11 @@ impl App {
     pub fn filter_text(&self) -> Option<&str> {
         match self.view {
             View::Queue => Some(self.queue.table.filter().text()),
-            View::Job => None,
+            View::Builders => Some(self.builders.table.filter().text()),
+            View::Repository => Some(self.repository.table.filter().text()),
+            View::History => Some(self.history.table.filter().text()),
+            View::Activity => Some(self.activity.table.filter().text()),
+            View::Job | View::Statistics => None,
         }
     }
 
@@ -60,7 +88,11 @@ impl App {
         }
         match self.view {
             View::Queue => Some(counts(&self.queue.table)),
-            View::Job => None,
+            View::Builders => Some(counts(&self.builders.table)),
+            View::Repository => Some(counts(&self.repository.table)),
+            View::History => Some(counts(&self.history.table)),
+            View::Activity => Some(counts(&self.activity.table)),
+            View::Job | View::Statistics => None,
         }
     }
 

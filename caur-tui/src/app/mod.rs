@@ -4,12 +4,14 @@
 
 mod acting;
 mod command;
+mod fleet;
 mod keys;
 mod known;
 mod lists;
 mod news;
 mod reading;
 mod refusal;
+mod repository;
 mod watching;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -24,8 +26,13 @@ use crate::msg::{Effect, Interest, Msg};
 use crate::operation::Asked;
 use crate::overlay::Overlay;
 use crate::recall::Recall;
+use crate::screen::activity::{self, ActivityScreen};
+use crate::screen::builders::BuildersScreen;
+use crate::screen::history::HistoryScreen;
 use crate::screen::job::JobScreen;
 use crate::screen::queue::QueueScreen;
+use crate::screen::repository::RepositoryScreen;
+use crate::screen::statistics::StatisticsScreen;
 use crate::theme::Theme;
 use crate::view::layout::{self, Areas};
 
@@ -64,17 +71,40 @@ pub enum View {
     Queue,
     /// One job and its log.
     Job,
+    /// The builders.
+    Builders,
+    /// The packages of a repository.
+    Repository,
+    /// Finished jobs.
+    History,
+    /// Who did what.
+    Activity,
+    /// Charts.
+    Statistics,
 }
 
 impl View {
     /// Every view, in the order of its number.
-    pub const ALL: [Self; 2] = [Self::Queue, Self::Job];
+    pub const ALL: [Self; 7] = [
+        Self::Queue,
+        Self::Job,
+        Self::Builders,
+        Self::Repository,
+        Self::History,
+        Self::Activity,
+        Self::Statistics,
+    ];
 
     /// Its name on screen.
     pub fn title(self) -> &'static str {
         match self {
             Self::Queue => "Queue",
             Self::Job => "Job",
+            Self::Builders => "Builders",
+            Self::Repository => "Repository",
+            Self::History => "History",
+            Self::Activity => "Activity",
+            Self::Statistics => "Statistics",
         }
     }
 
@@ -83,6 +113,11 @@ impl View {
         match self {
             Self::Queue => TOGETHER[0],
             Self::Job => TOGETHER[1],
+            Self::Builders => TOGETHER[2],
+            Self::Repository => TOGETHER[3],
+            Self::History => TOGETHER[4],
+            Self::Activity => TOGETHER[5],
+            Self::Statistics => TOGETHER[6],
         }
     }
 }
@@ -111,6 +146,11 @@ pub struct App {
     trail: Vec<View>,
     queue: QueueScreen,
     job: JobScreen,
+    builders: BuildersScreen,
+    repository: RepositoryScreen,
+    history: HistoryScreen,
+    activity: ActivityScreen,
+    statistics: StatisticsScreen,
     overlays: Vec<Overlay>,
     notices: VecDeque<Notice>,
     operations: Vec<Asked>,
@@ -134,6 +174,11 @@ impl App {
             trail: Vec::new(),
             queue: QueueScreen::default(),
             job: JobScreen::default(),
+            builders: BuildersScreen::default(),
+            repository: RepositoryScreen::default(),
+            history: HistoryScreen::default(),
+            activity: ActivityScreen::default(),
+            statistics: StatisticsScreen::default(),
             overlays: Vec::new(),
             notices: VecDeque::new(),
             operations: Vec::new(),
@@ -218,9 +263,34 @@ impl App {
         &self.job
     }
 
+    /// The builders.
+    pub fn builders(&self) -> &BuildersScreen {
+        &self.builders
+    }
+
+    /// The repositories.
+    pub fn repository(&self) -> &RepositoryScreen {
+        &self.repository
+    }
+
+    /// Finished jobs.
+    pub fn history(&self) -> &HistoryScreen {
+        &self.history
+    }
+
+    /// Who did what.
+    pub fn activity(&self) -> &ActivityScreen {
+        &self.activity
+    }
+
+    /// Charts.
+    pub fn statistics(&self) -> &StatisticsScreen {
+        &self.statistics
+    }
+
     /// A job, wherever it is known from.
     pub fn job(&self, id: JobId) -> Option<&Job> {
-        self.queue.job(id)
+        self.queue.job(id).or_else(|| self.history.job(id))
     }
 
     /// The job that actions are about.
@@ -228,6 +298,8 @@ impl App {
         match self.view {
             View::Queue => self.queue.table.selected().map(|row| &row.job),
             View::Job => self.job.job().and_then(|id| self.job(id)),
+            View::History => self.history.table.selected().map(|row| &row.job),
+            View::Builders | View::Repository | View::Activity | View::Statistics => None,
         }
     }
 
@@ -307,6 +379,10 @@ impl App {
         let areas = self.areas(self.screen);
         let rows = usize::from(areas.body.height.saturating_sub(1));
         self.queue.table.settle(rows);
+        self.builders.table.settle(rows);
+        self.repository.table.settle(rows);
+        self.history.table.settle(rows);
+        self.activity.table.settle(rows);
         let interest = self.interest();
         if interest != self.interest {
             self.interest = interest.clone();
@@ -314,15 +390,27 @@ impl App {
         }
     }
 
-    fn interest(&self) -> Interest {
+    fn interest(&mut self) -> Interest {
         let details = match self.view {
             View::Queue => self.selected_job().map(|job| job.id),
             View::Job => self.job.job(),
+            View::Builders | View::Repository | View::History | View::Activity | View::Statistics => None,
         };
+        let shown = |view| self.view == view;
+        let (builders, activity, statistics) = (
+            shown(View::Builders),
+            shown(View::Activity),
+            shown(View::Statistics),
+        );
+        let (repository, history) = (shown(View::Repository), shown(View::History));
         Interest {
             log: (self.view == View::Job).then(|| self.job.wanted_log()).flatten(),
             details,
-            ..Interest::default()
+            builders,
+            repository: repository.then(|| self.repository.target().cloned()).flatten(),
+            history: if history { self.history.wanted() } else { 0 },
+            activity: if activity { activity::ENTRIES } else { 0 },
+            statistics: if statistics { self.statistics.hours() } else { 0 },
         }
     }
 }

@@ -34,13 +34,17 @@ impl App {
                 }
             }
             BackendMsg::Builders(builders, pause) => {
+                self.builders.replace(&builders);
                 self.known.builders = builders;
                 self.known.has_builders = true;
                 self.known.pause = pause;
             }
             BackendMsg::Forecast(forecast) => self.known.forecast = forecast,
             BackendMsg::Details(job, details) => self.known.details = Some((job, details)),
-            BackendMsg::Farm(farm) => self.known.farm = farm,
+            BackendMsg::Farm(farm) => {
+                self.repository.take_farm(&farm);
+                self.known.farm = farm;
+            }
             BackendMsg::Log(job, event) => {
                 if !self.job.take(job, event) {
                     return Vec::new();
@@ -51,10 +55,10 @@ impl App {
                 self.overlays.push(Overlay::Asked(Asked::new(id, question)));
                 effects.push(Effect::Notify("caur-tui asks a question".to_owned()));
             }
-            BackendMsg::Repository(..)
-            | BackendMsg::Repo(..)
-            | BackendMsg::History(..)
-            | BackendMsg::Activity(_) => {}
+            BackendMsg::Repository(target, news) => self.repository.take(&target, news),
+            BackendMsg::Repo(request, progress) => self.repository.take_progress(&request, progress),
+            BackendMsg::History(jobs, complete) => self.history.replace(jobs, complete),
+            BackendMsg::Activity(entries) => self.activity.replace(entries),
         }
         effects
     }

@@ -59,7 +59,7 @@ pub fn areas(app: &App, screen: Rect) -> Areas {
     let footer = u16::from(left > 1);
     let detail = match app.view() {
         View::Queue if roomy => 2.min(left.saturating_sub(8)),
-        View::Queue | View::Job => 0,
+        _ => 0,
     };
     areas.body = Rect {
         y: top,

@@ -37,6 +37,11 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
             screen::queue::draw::draw_detail(app, areas.detail, buffer);
         }
         View::Job => screen::job::draw::draw(app, areas.body, buffer),
+        View::Builders => screen::builders::draw::draw(app, areas.body, buffer),
+        View::Repository => screen::repository::draw::draw(app, areas.body, buffer),
+        View::History => screen::history::draw::draw(app, areas.body, buffer),
+        View::Activity => screen::activity::draw::draw(app, areas.body, buffer),
+        View::Statistics => screen::statistics::draw::draw(app, areas.body, buffer),
     }
     footer::draw(app, areas.footer, buffer);
     overlays::draw(app, screen, areas.footer, buffer);
