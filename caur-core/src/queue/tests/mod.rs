@@ -201,6 +201,7 @@ fn attempt(claim: &Claim, outcome: BuildOutcome) -> Attempt {
         commit: CommitId::new("0123456789012345678901234567890123456789").unwrap(),
         builder: BuilderName::new("one").unwrap(),
         image: "sha256:1".into(),
+        namcap: Vec::new(),
         files: Vec::new(),
     };
     Attempt {
