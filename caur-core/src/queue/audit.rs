@@ -66,6 +66,15 @@ impl Queue {
             pipeline.zrange(set, 0, -1);
         }
         let sets: Vec<Vec<u64>> = self.pipeline("audit the queue", &pipeline).await?;
+        // Those that were held before the set was there are missing in it.
+        let held: Vec<u64> = self
+            .query("audit the queue", redis::cmd("SMEMBERS").arg(keys::HELD))
+            .await?;
+        for id in ids(held) {
+            if jobs.get(&id).is_none_or(|job| job.state != JobState::Held) {
+                found.add(format!("job {id} is not held and stands in held"));
+            }
+        }
         let names = ["active", "finished", "leases", "backoff", "blocked"];
         let belongs: [fn(JobState) -> bool; 5] = [
             |state| !state.is_final(),

@@ -254,7 +254,7 @@ impl Queue {
     }
 }
 
-fn event(entry: &StreamId) -> Result<Event, QueueError> {
+pub(super) fn event(entry: &StreamId) -> Result<Event, QueueError> {
     let text = |name: &str| entry.get::<String>(name).unwrap_or_default();
     let corrupt =
         |problem: &dyn ToString| QueueError::corrupt(format!("event {}", entry.id), problem.to_string());

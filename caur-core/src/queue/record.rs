@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{QueueError, keys};
-use crate::model::{Job, JobId, JobRequest, JobState, PastAttempt};
+use crate::model::{Job, JobId, JobRequest, JobState, PastAttempt, Phase, PhaseStart};
 
 /// The answers to [`fetch`] for one job: request, state, long texts, and what it waits for.
 pub(super) type Record = (
@@ -61,6 +61,7 @@ pub(super) fn parse(id: JobId, record: Record) -> Result<Option<Job>, QueueError
     let stored: StoredRequest<JobRequest> = serde_json::from_str(&request)
         .map_err(|error| QueueError::corrupt(format!("the request of job {id}"), error))?;
     let (current, since): (JobState, u64) = (state.required("state")?, state.required("since")?);
+    let started = state.optional("started")?;
     let mut waits_for: Vec<JobId> = deps.into_iter().map(JobId).collect();
     waits_for.sort_unstable();
     Ok(Some(Job {
@@ -85,7 +86,8 @@ pub(super) fn parse(id: JobId, record: Record) -> Result<Option<Job>, QueueError
         built_commit: state.optional("built_commit")?,
         packages: state.words("packages", '\n'),
         since,
-        started: state.optional("started")?,
+        started,
+        phases: phases(state.text("phases").unwrap_or_default(), started),
         finished: current.is_final().then_some(since),
         history: state
             .words("history", '\n')
@@ -106,6 +108,27 @@ fn past(line: &str) -> Option<PastAttempt> {
         ended: fields.next()?.parse().ok()?,
         reason: fields.next().unwrap_or_default().to_owned(),
     })
+}
+
+/// Phases as `note_phase` in `scripts/past.lua` writes them: `CODE:MILLISECONDS` after the claim each.
+fn phases(text: &str, started: Option<u64>) -> Vec<PhaseStart> {
+    let name = |code: &str| match code {
+        "f" => Phase::Fetch.as_str().to_owned(),
+        "p" => Phase::Prepare.as_str().to_owned(),
+        "b" => Phase::Build.as_str().to_owned(),
+        "u" => Phase::Upload.as_str().to_owned(),
+        "U" => JobState::Uploaded.as_str().to_owned(),
+        "P" => JobState::Publishing.as_str().to_owned(),
+        other => other.to_owned(),
+    };
+    let entries = text.split(' ').filter_map(|entry| {
+        let (code, after) = entry.split_once(':')?;
+        Some(PhaseStart {
+            name: name(code),
+            since: started? + after.parse::<u64>().ok()?,
+        })
+    });
+    entries.collect()
 }
 
 /// A script's flat list of fields and values.
