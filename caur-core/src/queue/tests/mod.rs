@@ -4,6 +4,7 @@ mod failures;
 mod fleet;
 mod history;
 mod lifecycle;
+mod marks;
 mod migration;
 mod operate;
 mod order;
@@ -33,7 +34,7 @@ const TESTER: Asker<'_> = Asker {
 };
 
 struct Fixture {
-    _server: RedisServer,
+    server: RedisServer,
     queue: Queue,
 }
 
@@ -41,10 +42,7 @@ impl Fixture {
     async fn new() -> Self {
         let server = RedisServer::start();
         let queue = Queue::open(server.link()).await.unwrap();
-        Self {
-            _server: server,
-            queue,
-        }
+        Self { server, queue }
     }
 
     async fn submit(&self, batch: Vec<JobRequest>) -> Vec<JobId> {
