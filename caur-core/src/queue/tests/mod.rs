@@ -2,12 +2,15 @@
 
 mod failures;
 mod fleet;
+mod following;
 mod history;
 mod lifecycle;
 mod marks;
 mod migration;
 mod operate;
 mod order;
+mod past;
+mod phases;
 mod planning;
 mod policy;
 mod publishing;
@@ -15,6 +18,7 @@ mod random;
 mod requests;
 mod retention;
 mod simulation;
+mod statistics;
 mod successors;
 mod transitions;
 
