@@ -97,10 +97,9 @@ impl Queue {
     /// # Errors
     /// As [`Queue::job`].
     pub async fn jobs_by_id(&self, ids: &[JobId]) -> Result<Vec<Job>, QueueError> {
-        let parts: Vec<Vec<Job>> = stream::iter(ids.chunks(CHUNK).map(|chunk| self.read_jobs(chunk)))
-            .buffered(UNDER_WAY)
-            .try_collect()
-            .await?;
+        // Collected first: with a closure in it, the compiler could not show that this future may change threads.
+        let reads: Vec<_> = ids.chunks(CHUNK).map(|chunk| self.read_jobs(chunk)).collect();
+        let parts: Vec<Vec<Job>> = stream::iter(reads).buffered(UNDER_WAY).try_collect().await?;
         Ok(parts.into_iter().flatten().collect())
     }
 
