@@ -51,6 +51,7 @@ pub fn job(id: u64, pkgbase: &str, state: JobState) -> Job {
         started: claimed.then_some(NOW - 150_000),
         finished: state.is_final().then_some(NOW - 90_000 + id),
         history: Vec::new(),
+        phases: Vec::new(),
     }
 }
 

@@ -185,7 +185,7 @@ impl Queue {
             let plan = plan::plan(&batch, &live, |key| durations.get(key).copied());
             let wire = Wire::new(&batch, &live, &plan, again, asker.by);
             let text = serde_json::to_string(&wire).expect("a plan is plain data");
-            let mut script = scripts::SUBMIT.prepare_invoke();
+            let mut script = self.operation(&scripts::SUBMIT);
             script
                 .arg(version.as_deref().unwrap_or("0"))
                 .arg(text)

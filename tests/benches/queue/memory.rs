@@ -110,6 +110,7 @@ async fn build_everything(bench: &Bench, client: &Client) {
                 commit: CommitId::new("0123456789012345678901234567890123456789").expect("a valid commit"),
                 builder: "one".parse().expect("a valid name"),
                 image: "sha256:0123456789abcdef".into(),
+                namcap: Vec::new(),
                 files: vec![ManifestFile {
                     name: format!("{}-1.2.3-1-x86_64.pkg.tar.zst", request.pkgbase),
                     size: 1_000_000,

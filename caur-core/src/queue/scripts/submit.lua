@@ -46,6 +46,7 @@ for index, new in ipairs(plan.jobs) do
     call('ZREM', K.finished, id)
     call('HDEL', job_key(id), 'packages')
     call('HDEL', long_key(id), 'packages')
+    call('UNLINK', result_key(id))
   else
     last = math.max(last + 1, NOW)
     id, disposition = text(last), 'queued'

@@ -1,0 +1,120 @@
+-- What is kept of the past for people to look at; nothing that the queue decides depends on it. Each change of a state
+-- costs a few small writes here: phases of an attempt, the last builds of a package, and sums over an hour. A line of
+-- numbers in one field is what a week of hours can be read in over a bad link.
+
+local HOUR_MS = 3600000
+local HOURS_KEPT_S = 691200
+local SAMPLE_MS = 300000
+local PAST_KEPT = 20
+
+local PHASE_CODES = { fetch = 'f', prepare = 'p', build = 'b', upload = 'u', uploaded = 'U', publishing = 'P' }
+
+local function past_key(key) return '{caur}:q:past:' .. key end
+local function hour_key(time) return '{caur}:q:hour:' .. text(math.floor(time / HOUR_MS)) end
+
+-- The phases of the last attempt, as CODE:MILLISECONDS after its claim each.
+local function phases_of(id)
+  local about = job(id, 'phases', 'long')
+  return about[1] or (about[2] and call('HGET', long_key(id), 'phases')) or ''
+end
+
+-- When an attempt entered a phase, in milliseconds after its claim; nil where it did not.
+local function phase_start(phases, code)
+  for name, start in string.gmatch(phases, '([^ :]+):(%d+)') do
+    if name == code then return tonumber(start) end
+  end
+end
+
+-- Notes that an attempt enters a phase, once; a name that is none is left out.
+local function note_phase(id, name)
+  local started = job(id, 'started')[1]
+  if not started or #name > 32 or not string.find(name, '^[%w-]+$') then return end
+  local phases, code = phases_of(id), PHASE_CODES[name] or name
+  if phase_start(phases, code) then return end
+  local entry = code .. ':' .. text(NOW - tonumber(started))
+  put_long(id, 'phases', phases == '' and entry or phases .. ' ' .. entry)
+end
+
+-- Adds to one number of a line of numbers that stands for an hour.
+local function add_to(time, field, place, count)
+  local key, numbers = hour_key(time), {}
+  for number in string.gmatch(call('HGET', key, field) or '', '%d+') do numbers[#numbers + 1] = number end
+  for i = #numbers + 1, place do numbers[i] = '0' end
+  numbers[place] = text(tonumber(numbers[place]) + count)
+  call('HSET', key, field, table.concat(numbers, ' '))
+  call('EXPIRE', key, HOURS_KEPT_S)
+end
+
+local function count_seconds(field, milliseconds)
+  local seconds = math.floor(milliseconds / 1000)
+  local bucket = 1
+  while bucket <= #HISTOGRAM_BOUNDS and seconds > HISTOGRAM_BOUNDS[bucket] do bucket = bucket + 1 end
+  add_to(NOW, field, bucket, 1)
+end
+
+-- What a builder did: an attempt that left `building` for `state`. Its time counts for the hours in which it passed.
+local function count_build(builder, started, state)
+  local field = '@' .. builder
+  if BUILT[state] then count_seconds('builds', NOW - started) end
+  if BUILT[state] or BUILDER_FAILED[state] then add_to(NOW, field, 1, 1) end
+  if state ~= 'uploaded' and (BUILT[state] or BUILDER_FAILED[state]) then add_to(NOW, field, 2, 1) end
+  local from = math.max(started, NOW - HOURS_KEPT_S * 1000)
+  while from < NOW do
+    local till = math.min(NOW, (math.floor(from / HOUR_MS) + 1) * HOUR_MS)
+    local seconds = math.floor(till / 1000) - math.floor(from / 1000)
+    if seconds > 0 then add_to(from, field, 3, seconds) end
+    from = till
+  end
+end
+
+-- One line of a package's past. Its jobs are kept as long as finished ones, and so is this.
+local function note_past(id, attempt, builder, key, started, state, reason)
+  local outcome = (state == 'backoff' and 'infrastructure') or (state == 'ready' and 'released') or state
+  local built = phase_start(phases_of(id), PHASE_CODES.uploaded) or NOW - started
+  call('LPUSH', past_key(key), table.concat({ id, attempt, outcome, builder, text(started), NOW_TEXT,
+    text(math.floor(built / 1000)), (string.gsub(string.sub(reason, 1, 200), '%c', ' ')) }, '\t'))
+  call('LTRIM', past_key(key), 0, PAST_KEPT - 1)
+  call('PEXPIRE', past_key(key), text(setting('keep_finished_ms', 2592000000)))
+end
+
+-- Follows every change of a state; `old` is what `enter` knew of the job before.
+note_change = function(id, old, state, reason)
+  local from, attempt, builder, key = old[1], old[2] or '0', old[3] or '', old[4]
+  local started = tonumber(old[9] or '')
+  if state == 'building' then
+    -- The first attempt waits from when the job became ready first, the others do from when it did again.
+    local since = tonumber(attempt == '1' and old[10] or old[8])
+    count_seconds('waits', math.max(0, NOW - since))
+    if attempt ~= '1' then
+      call('HDEL', job_key(id), 'phases')
+      call('HDEL', long_key(id), 'phases')
+    end
+  end
+  if from == 'building' and started then count_build(builder, started, state) end
+  if state == 'uploaded' or state == 'publishing' then note_phase(id, state) end
+  local ended = FINAL[state] and (from == 'uploaded' or from == 'publishing')
+  if started and (ended or (from == 'building' and state ~= 'uploaded')) then
+    note_past(id, attempt, builder, key, started, state, reason)
+  end
+  if FINAL[state] then add_to(NOW, 'ended', ENDED[state], 1) end
+end
+
+-- Notes how long the queue is, every few minutes.
+local function take_sample()
+  local last = call('XREVRANGE', K.samples, '+', '-', 'COUNT', 1)[1]
+  if last and NOW - tonumber(string.match(last[1], '^%d+')) < SAMPLE_MS then return end
+  local ready, uploaded, building, slots = 0, 0, 0, 0
+  for _, group in ipairs(call('HKEYS', K.work)) do ready = ready + call('ZCARD', short_set(group)) end
+  for _, target in ipairs(call('SMEMBERS', K.upload_targets)) do uploaded = uploaded + call('ZCARD', uploads_key(target)) end
+  local leased = call('ZRANGE', K.leases, 0, -1)
+  for _, id in ipairs(leased) do
+    if state_of(id) == 'building' then building = building + 1 end
+  end
+  for _, instance in ipairs(call('ZRANGEBYSCORE', K.online, text(NOW - BUILDER_GONE_MS), '+inf')) do
+    slots = slots + tonumber(call('HGET', builder_key(instance), 'slots') or '0')
+  end
+  local blocked, held, backoff = call('ZCARD', K.blocked), call('SCARD', K.held), call('ZCARD', K.backoff)
+  local waiting = call('ZCARD', K.active) - ready - uploaded - #leased - blocked - held - backoff
+  call('XADD', K.samples, 'MINID', '~', text(NOW - HOURS_KEPT_S * 1000), '*',
+    's', table.concat({ waiting, ready, blocked, held, backoff, building, slots }, ' '))
+end
