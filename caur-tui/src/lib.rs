@@ -8,6 +8,7 @@
 mod ansi;
 pub mod app;
 pub mod backend;
+mod date;
 pub mod diary;
 mod files;
 pub mod filter;
@@ -25,6 +26,7 @@ mod recall;
 pub mod runtime;
 pub mod screen;
 mod sgr;
+mod size;
 mod span;
 pub mod table;
 pub mod terminal;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use caur_core::model::{BuilderStatus, Job, JobId, PublishedPackage, RequestId, Target};
 use caur_core::queue::simulate::Span;
-use caur_core::queue::{Pause, RepoAnswer, RepoRequest, TrailEntry, WaitingRequest, Why};
+use caur_core::queue::{Pause, RepoAnswer, RepoRequest, Statistics, TrailEntry, WaitingRequest, Why};
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::operation::{Operation, OperationId};
@@ -150,6 +150,8 @@ pub enum BackendMsg {
     History(Vec<Job>, bool),
     /// The newest entries of the trail, newest first.
     Activity(Vec<TrailEntry>),
+    /// What the farm did over the hours that are shown.
+    Statistics(Box<Statistics>),
     /// What became of an operation.
     Operation(OperationId, OperationNews),
     /// Something that only a person can answer.

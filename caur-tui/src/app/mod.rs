@@ -361,6 +361,9 @@ impl App {
         self.notices.retain(|notice| notice.until > now);
         let queue_now = self.queue_now();
         self.queue.table.set_time(queue_now);
+        self.builders.table.set_time(queue_now);
+        self.history.table.set_time(queue_now);
+        self.activity.table.set_time(queue_now);
         vec![Effect::Draw]
     }
 
@@ -383,6 +386,7 @@ impl App {
         self.repository.table.settle(rows);
         self.history.table.settle(rows);
         self.activity.table.settle(rows);
+        self.statistics.settle(areas.body);
         let interest = self.interest();
         if interest != self.interest {
             self.interest = interest.clone();
@@ -397,11 +401,9 @@ impl App {
             View::Builders | View::Repository | View::History | View::Activity | View::Statistics => None,
         };
         let shown = |view| self.view == view;
-        let (builders, activity, statistics) = (
-            shown(View::Builders),
-            shown(View::Activity),
-            shown(View::Statistics),
-        );
+        let (builders, activity) = (shown(View::Builders), shown(View::Activity));
+        // The builders' success rates are statistics, too.
+        let statistics = builders || shown(View::Statistics);
         let (repository, history) = (shown(View::Repository), shown(View::History));
         Interest {
             log: (self.view == View::Job).then(|| self.job.wanted_log()).flatten(),

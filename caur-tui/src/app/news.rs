@@ -59,6 +59,10 @@ impl App {
             BackendMsg::Repo(request, progress) => self.repository.take_progress(&request, progress),
             BackendMsg::History(jobs, complete) => self.history.replace(jobs, complete),
             BackendMsg::Activity(entries) => self.activity.replace(entries),
+            BackendMsg::Statistics(statistics) => {
+                self.builders.take_statistics(&statistics);
+                self.statistics.replace(*statistics);
+            }
         }
         effects
     }
