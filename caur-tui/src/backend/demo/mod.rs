@@ -1,14 +1,28 @@
 //! A lively farm without any server: `caur-tui --demo` plays it, to try the console and to show it.
+//!
+//! [`farm`] holds it, [`work`] advances it, [`operate`] changes it as operators ask; [`seen`] tells the console what it
+//! wants to know. What happened before anybody looked is in [`past`].
+
+mod farm;
+mod fleet;
+mod log;
+mod operate;
+mod outlook;
+mod past;
+mod seen;
+mod statistics;
+mod work;
 
 use caur_core::model::{IdError, JobId};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::demo_farm::{Farm, STEP};
+use self::farm::{Farm, STEP};
+use self::seen::Seen;
 use super::{Backend, Reports, Wishes};
-use crate::msg::{BackendMsg, LinkState, LogEvent};
+use crate::msg::{BackendMsg, FarmNews, LinkState, LogEvent, OperationNews, Request};
 
 /// The link is lost for a while every so many steps, to show what that looks like.
-const OUTAGE_EVERY: u32 = 900;
+const OUTAGE_EVERY: u32 = 1800;
 const OUTAGE_STEPS: u32 = 60;
 /// Bytes of a log that are kept of its start, and of its end, where it is opened late.
 const KEPT: usize = 12 << 10;
@@ -44,7 +58,7 @@ struct Sent {
 
 impl Sent {
     /// What the console lacks of the log it wants.
-    fn news(&mut self, farm: &Farm, wanted: Option<JobId>) -> Vec<BackendMsg> {
+    fn news(&mut self, farm: &mut Farm, wanted: Option<JobId>) -> Vec<BackendMsg> {
         let is_new = self.job != wanted;
         if is_new {
             *self = Self {
@@ -92,6 +106,7 @@ fn pieces(text: &[u8]) -> Vec<LogEvent> {
 impl Backend for Demo {
     async fn run(mut self, mut wishes: Wishes, reports: Reports) {
         let mut sent = Sent::default();
+        let mut seen = Seen::default();
         let mut ticks = interval(STEP);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut news = self.back();
@@ -103,11 +118,16 @@ impl Backend for Demo {
             }
             tokio::select! {
                 changed = wishes.interest.changed() => if changed.is_err() { return },
+                request = wishes.requests.recv() => match request {
+                    Some(request) => news.extend(self.carry_out(&request)),
+                    None => return,
+                },
                 _ = ticks.tick() => news = self.tick(),
             }
             if self.is_online() {
-                let job = wishes.interest.borrow_and_update().log.map(|(job, _)| job);
-                news.extend(sent.news(&self.farm, job));
+                let interest = wishes.interest.borrow_and_update().clone();
+                news.extend(seen.news(&self.farm, &interest));
+                news.extend(sent.news(&mut self.farm, interest.log.map(|(job, _)| job)));
             }
         }
     }
@@ -138,9 +158,41 @@ impl Demo {
         }
     }
 
+    /// Does what was asked for, and says what came of it.
+    fn carry_out(&mut self, request: &Request) -> Vec<BackendMsg> {
+        match request {
+            Request::Operate(operation) => {
+                let news = if self.is_online() {
+                    self.farm.operate(operation)
+                } else {
+                    OperationNews::Never("the link was lost before it was sent".to_owned())
+                };
+                let told = BackendMsg::Operation(operation.id, news);
+                vec![told, BackendMsg::Jobs(self.farm.snapshot())]
+            }
+            // The repositories of the demo answer here.
+            Request::Repository(..) => Vec::new(),
+            Request::Reconnect if self.is_online() => Vec::new(),
+            Request::Reconnect => {
+                self.steps += OUTAGE_EVERY - self.steps % OUTAGE_EVERY;
+                self.back()
+            }
+            // The demo asks nothing.
+            Request::Answer(..) => Vec::new(),
+        }
+    }
+
     fn back(&self) -> Vec<BackendMsg> {
         vec![
             BackendMsg::Link(LinkState::Online),
+            BackendMsg::Access {
+                may_operate: true,
+                who: operate::YOU.to_owned(),
+            },
+            BackendMsg::Farm(FarmNews {
+                targets: self.farm.targets(),
+                logs_url: Some("https://logs.garden.example/logs.html".to_owned()),
+            }),
             BackendMsg::Jobs(self.farm.snapshot()),
         ]
     }
@@ -166,21 +218,21 @@ mod tests {
             .unwrap()
             .id;
         let mut sent = Sent::default();
-        let first = sent.news(&farm, Some(building));
+        let first = sent.news(&mut farm, Some(building));
         assert!(matches!(first[0], BackendMsg::Log(id, LogEvent::Begin { attempt: 1.. }) if id == building));
         let before = sent.bytes;
         while farm.log(building).is_some_and(|(_, _, complete)| !complete) {
             farm.step().unwrap();
         }
-        let rest = sent.news(&farm, Some(building));
+        let rest = sent.news(&mut farm, Some(building));
         assert!(matches!(&rest[0], BackendMsg::Log(_, LogEvent::Chunk(_))));
         assert_eq!(rest.last(), Some(&BackendMsg::Log(building, LogEvent::End)));
         assert!(sent.bytes > before);
         assert_eq!(
-            sent.news(&farm, Some(JobId(1))),
+            sent.news(&mut farm, Some(JobId(1))),
             [BackendMsg::Log(JobId(1), LogEvent::Missing)]
         );
-        assert_eq!(sent.news(&farm, Some(JobId(1))), []);
+        assert_eq!(sent.news(&mut farm, Some(JobId(1))), []);
     }
 
     #[test]
@@ -195,6 +247,13 @@ mod tests {
             BackendMsg::Link(LinkState::Reconnecting { .. })
         ));
         assert_eq!(links[1], BackendMsg::Link(LinkState::Online));
-        assert!(matches!(links[2], BackendMsg::Jobs(_)));
+        assert!(matches!(
+            links[2],
+            BackendMsg::Access {
+                may_operate: true,
+                ..
+            }
+        ));
+        assert!(links.iter().any(|msg| matches!(msg, BackendMsg::Jobs(_))));
     }
 }
