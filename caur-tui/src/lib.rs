@@ -5,7 +5,6 @@
 
 #![warn(clippy::unwrap_used)]
 
-mod ansi;
 pub mod app;
 pub mod backend;
 pub mod diary;
@@ -13,8 +12,7 @@ mod files;
 pub mod filter;
 mod input;
 pub mod keymap;
-mod log_model;
-mod log_pane;
+pub mod log;
 pub mod msg;
 pub mod operation;
 pub mod options;
@@ -24,7 +22,6 @@ pub mod question;
 mod recall;
 pub mod runtime;
 pub mod screen;
-mod sgr;
 mod span;
 pub mod table;
 pub mod terminal;

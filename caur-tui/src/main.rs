@@ -33,7 +33,15 @@ async fn main() -> Result<()> {
     let link = redis_link(&settings)
         .await
         .context("setting up the connection to the queue")?;
-    show(Farm::new(link), options::describe(&settings), &options).await
+    show(Farm::new(link, who()), options::describe(&settings), &options).await
+}
+
+/// Who acts, as the trail shows it.
+fn who() -> String {
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_else(|| "someone at a console".to_owned())
 }
 
 /// Shows what `backend` reports until the user leaves or the process is told to.

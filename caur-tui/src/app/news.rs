@@ -58,6 +58,7 @@ impl App {
             BackendMsg::Repository(target, news) => self.repository.take(&target, news),
             BackendMsg::Repo(request, progress) => self.repository.take_progress(&request, progress),
             BackendMsg::History(jobs, complete) => self.history.replace(jobs, complete),
+            BackendMsg::Statistics(_) => {}
             BackendMsg::Activity(entries) => self.activity.replace(entries),
         }
         effects
