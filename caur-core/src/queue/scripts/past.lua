@@ -35,12 +35,15 @@ local function note_phase(id, name)
   put_long(id, 'phases', phases == '' and entry or phases .. ' ' .. entry)
 end
 
--- Adds to one number of a line of numbers that stands for an hour.
-local function add_to(time, field, place, count)
-  local key, numbers = hour_key(time), {}
+-- Adds to the numbers of a line that stands for an hour, from the place `first` on.
+local function add_to(time, field, first, ...)
+  local key, numbers, counts = hour_key(time), {}, { ... }
   for number in string.gmatch(call('HGET', key, field) or '', '%d+') do numbers[#numbers + 1] = number end
-  for i = #numbers + 1, place do numbers[i] = '0' end
-  numbers[place] = text(tonumber(numbers[place]) + count)
+  for i = #numbers + 1, first + #counts - 1 do numbers[i] = '0' end
+  for i, count in ipairs(counts) do
+    local place = first + i - 1
+    numbers[place] = text(tonumber(numbers[place]) + count)
+  end
   call('HSET', key, field, table.concat(numbers, ' '))
   call('EXPIRE', key, HOURS_KEPT_S)
 end
@@ -54,17 +57,16 @@ end
 
 -- What a builder did: an attempt that left `building` for `state`. Its time counts for the hours in which it passed.
 local function count_build(builder, started, state)
-  local field = '@' .. builder
   if BUILT[state] then count_seconds('builds', NOW - started) end
-  if BUILT[state] or BUILDER_FAILED[state] then add_to(NOW, field, 1, 1) end
-  if state ~= 'uploaded' and (BUILT[state] or BUILDER_FAILED[state]) then add_to(NOW, field, 2, 1) end
-  local from = math.max(started, NOW - HOURS_KEPT_S * 1000)
-  while from < NOW do
+  local is_build = BUILT[state] or BUILDER_FAILED[state]
+  local builds, failures = is_build and 1 or 0, is_build and state ~= 'uploaded' and 1 or 0
+  local from = math.min(NOW, math.max(started, NOW - HOURS_KEPT_S * 1000))
+  repeat
     local till = math.min(NOW, (math.floor(from / HOUR_MS) + 1) * HOUR_MS)
-    local seconds = math.floor(till / 1000) - math.floor(from / 1000)
-    if seconds > 0 then add_to(from, field, 3, seconds) end
+    local seconds, last = math.floor(till / 1000) - math.floor(from / 1000), till == NOW
+    add_to(from, '@' .. builder, 1, last and builds or 0, last and failures or 0, seconds)
     from = till
-  end
+  until last
 end
 
 -- One line of a package's past. Its jobs are kept as long as finished ones, and so is this.
