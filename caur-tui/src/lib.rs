@@ -27,5 +27,7 @@ pub mod table;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod theme;
 pub mod view;

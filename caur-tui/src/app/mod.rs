@@ -108,6 +108,19 @@ impl View {
         }
     }
 
+    /// A shorter one, for narrow screens.
+    pub fn short_title(self) -> &'static str {
+        match self {
+            Self::Queue => "Queue",
+            Self::Job => "Job",
+            Self::Builders => "Build",
+            Self::Repository => "Repo",
+            Self::History => "Hist",
+            Self::Activity => "Act",
+            Self::Statistics => "Stat",
+        }
+    }
+
     /// Where its keys are found, the first place first.
     pub fn contexts(self) -> &'static [Context] {
         match self {

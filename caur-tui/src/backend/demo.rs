@@ -173,7 +173,9 @@ mod tests {
             .id;
         let mut sent = Sent::default();
         let first = sent.news(&farm, Some(building));
-        assert!(matches!(first[0], BackendMsg::Log(id, LogEvent::Begin { attempt: 1.., .. }) if id == building));
+        assert!(
+            matches!(first[0], BackendMsg::Log(id, LogEvent::Begin { attempt: 1.., .. }) if id == building)
+        );
         let before = sent.bytes;
         while farm.log(building).is_some_and(|(_, _, complete)| !complete) {
             farm.step().unwrap();

@@ -122,7 +122,10 @@ fn log_state(app: &App) -> (String, Style) {
         });
     }
     if let Some(errors) = summary.errors {
-        parts.push(format!("{errors} error lines"));
+        parts.push(match errors {
+            1 => "1 error line".to_owned(),
+            errors => format!("{errors} error lines"),
+        });
     }
     if let Some(notice) = &summary.notice {
         parts.push(notice.to_string());
