@@ -12,7 +12,9 @@ if outcome == 'retry' then
   call('SADD', K.upload_targets, target)
   enter(id, 'uploaded', ARGV[5])
 else
-  put_long(id, 'packages', ARGV[6])
+  -- Mostly they are the files that were uploaded, whose names are kept already.
+  local names = job(id, 'names')[1] or call('HGET', long_key(id), 'names')
+  put_long(id, 'packages', names == ARGV[6] and '=' or ARGV[6])
   finalize(id, 'publishing', outcome, ARGV[5])
 end
 return state_of(id)

@@ -197,6 +197,11 @@ local function put_long(id, field, value)
   end
 end
 
+local function forget(id, ...)
+  call('HDEL', job_key(id), ...)
+  call('HDEL', long_key(id), ...)
+end
+
 -- Why somebody wants a running job stopped; nil where nobody does.
 local function cancel_of(id)
   local about = job(id, 'cancel', 'long')
@@ -373,8 +378,9 @@ local function finalize(id, state, final, reason, by)
   call('HDEL', job_key(id), 'phase', 'cancel', 'nonce', 'avoid', 'avoid_until', 'lost', 'ready_at', 'chain', 'delay',
     'priority', 'infrastructure', 'publish_attempts', 'released', 'instance')
   if about[2] then call('HDEL', long_key(id), 'cancel') end
+  if not QUEUED[state] then call('UNLINK', result_key(id)) end
   -- What was published stays known for as long as the job does.
-  if not QUEUED[state] and final ~= 'succeeded' then call('UNLINK', result_key(id)) end
+  if (state == 'uploaded' or state == 'publishing') and final ~= 'succeeded' then forget(id, unpack(RESULT)) end
   if call('HGET', K.live, key) == id then
     if predecessor then call('HSET', K.live, key, predecessor) else call('HDEL', K.live, key) end
   end
