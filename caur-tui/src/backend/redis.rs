@@ -226,7 +226,7 @@ async fn read_log(link: &RedisLink, job: JobId, attempt: u32, reports: &Reports)
     while !reader.ended() {
         let event = match reader.next(LOG_WAIT).await {
             Ok(None) => continue,
-            Ok(Some(LogChunk::Data(bytes))) => LogEvent::Chunk(bytes),
+            Ok(Some(LogChunk::Data { bytes, .. })) => LogEvent::Chunk(bytes),
             Ok(Some(LogChunk::Cut(bytes))) => LogEvent::Cut(bytes),
             Ok(Some(LogChunk::End { .. })) => LogEvent::End,
             Err(LogError::Link { source, .. }) => {
