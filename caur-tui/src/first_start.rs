@@ -252,7 +252,7 @@ default = "{name}"
 # dark, light, high-contrast, color-blind or mono; where NO_COLOR is set it is mono.
 # theme = "dark"
 
-# Whether the mouse works in the console; without it, it selects text in the terminal. m switches.
+# Whether the mouse works in the console; without it, it selects text in the terminal. Ctrl-T switches.
 # mouse = true
 
 # Keys by action; docs/KEYS.md has them all. An empty list takes an action's keys away.

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use caur_core::connect::redis_link;
+use caur_core::connect::{ConnectOptions, SshLogin, redis_link_with};
 use caur_tui::app::Setup;
 use caur_tui::backend::demo::Demo;
+use caur_tui::backend::interviewer::{Interviewed, Interviewer};
 use caur_tui::backend::redis::Farm;
 use caur_tui::console::{self, Ended};
 use caur_tui::first_start::{self, FirstStartError};
@@ -99,11 +100,20 @@ async fn show(settings: Settings, state: Option<&Path>, utc_offset: i32) -> Resu
         filters: state.map(state_folder::filters).unwrap_or_default(),
     };
     match settings.farm {
-        Place::Redis { redis, .. } => {
-            let link = redis_link(&redis)
-                .await
-                .context("setting up the connection to the queue")?;
-            console::show(Farm::new(link), setup).await
+        Place::Redis { redis, through } => {
+            let (questions, interview) = Interviewer::new();
+            let link = redis_link_with(
+                &redis,
+                ConnectOptions {
+                    questions: Some(questions),
+                    compress: true,
+                    login: through.map_or(SshLogin::Settings, |ssh| SshLogin::SshConfig {
+                        user: ssh.user,
+                        port: ssh.port,
+                    }),
+                },
+            );
+            console::show(Interviewed::new(Farm::new(link), interview), setup).await
         }
         Place::Demo => {
             let demo = Demo::new(runtime::now()).context("setting up the demo farm")?;
