@@ -7,9 +7,11 @@
 
 pub mod app;
 pub mod backend;
+pub mod console;
 pub mod diary;
 mod files;
 pub mod filter;
+pub mod first_start;
 mod input;
 pub mod keymap;
 pub mod log;
@@ -18,11 +20,14 @@ pub mod operation;
 pub mod options;
 pub mod overlay;
 mod printable;
+pub mod profile;
 pub mod question;
 mod recall;
 pub mod runtime;
 pub mod screen;
+pub mod settings;
 mod span;
+pub mod state_folder;
 pub mod table;
 pub mod terminal;
 #[cfg(test)]

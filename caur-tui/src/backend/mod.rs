@@ -3,6 +3,7 @@
 pub mod demo;
 mod demo_farm;
 mod demo_log;
+pub mod interviewer;
 pub mod redis;
 #[cfg(test)]
 pub mod scripted;
