@@ -25,6 +25,7 @@ mod recall;
 pub mod runtime;
 pub mod screen;
 mod sgr;
+mod size;
 mod span;
 pub mod table;
 pub mod terminal;

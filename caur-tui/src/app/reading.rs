@@ -54,13 +54,16 @@ impl App {
 
     pub(super) fn read(
         &mut self,
-        _purpose: FileUse,
+        purpose: FileUse,
         path: &Path,
         outcome: Result<String, String>,
     ) -> Vec<Effect> {
-        if let Err(problem) = outcome {
-            self.complain(format!("{}: {problem}", path.display()));
+        match (purpose, outcome) {
+            (FileUse::KeepList, Ok(text)) => self.keep_list_read(path, &text),
+            (FileUse::KeepList, Err(problem)) => {
+                self.complain(format!("{}: {problem}", path.display()));
+                vec![Effect::Draw]
+            }
         }
-        vec![Effect::Draw]
     }
 }
