@@ -59,7 +59,7 @@ impl App {
             }
             BackendMsg::Repository(target, news) => self.repository.take(&target, news),
             BackendMsg::Repo(request, progress) => {
-                effects.extend(self.repository_progress(&request, progress))
+                effects.extend(self.repository_progress(&request, progress));
             }
             BackendMsg::History(jobs, complete) => {
                 self.repository.note_jobs(&jobs);
