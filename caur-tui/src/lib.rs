@@ -26,6 +26,7 @@ mod recall;
 pub mod runtime;
 pub mod screen;
 pub mod settings;
+mod size;
 mod span;
 pub mod state_folder;
 pub mod table;

@@ -290,6 +290,7 @@ impl App {
     pub(super) fn open(&mut self) -> Vec<Effect> {
         match self.selected_job().map(|job| job.id) {
             Some(job) => self.show_job(job),
+            None if self.view == View::Repository => self.run(Action::PackageJob, None),
             None => vec![Effect::Draw],
         }
     }
@@ -311,6 +312,9 @@ impl App {
     }
 
     fn copy_names(&mut self) -> Vec<Effect> {
+        if self.view == View::Repository {
+            return self.copied(self.chosen_packages().join("\n"));
+        }
         let names: Vec<String> = self
             .chosen_jobs()
             .iter()

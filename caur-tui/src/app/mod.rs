@@ -381,6 +381,7 @@ impl App {
         self.notices.retain(|notice| notice.until > now);
         let queue_now = self.queue_now();
         self.queue.table.set_time(queue_now);
+        self.repository.table.set_time(queue_now);
         vec![Effect::Draw]
     }
 
@@ -429,7 +430,12 @@ impl App {
             details,
             builders,
             repository: repository.then(|| self.repository.target().cloned()).flatten(),
-            history: if history { self.history.wanted() } else { 0 },
+            // The repository view says which jobs made the packages.
+            history: if history || repository {
+                self.history.wanted()
+            } else {
+                0
+            },
             activity: if activity { activity::ENTRIES } else { 0 },
             statistics: if statistics { self.statistics.hours() } else { 0 },
         }

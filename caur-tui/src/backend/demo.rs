@@ -4,9 +4,10 @@ use caur_core::log::LogPiece;
 use caur_core::model::{IdError, JobId};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::demo_farm::{Farm, STEP};
+use super::demo_farm::{Farm, PACKAGES, STEP};
+use super::demo_repository::DemoRepositories;
 use super::{Backend, Reports, Wishes};
-use crate::msg::{BackendMsg, LinkState, LogEvent};
+use crate::msg::{BackendMsg, LinkState, LogEvent, Request};
 
 /// The link is lost for a while every so many steps, to show what that looks like.
 const OUTAGE_EVERY: u32 = 900;
@@ -18,6 +19,7 @@ const KEPT: usize = 12 << 10;
 #[derive(Debug)]
 pub struct Demo {
     farm: Farm,
+    repositories: DemoRepositories,
     steps: u32,
 }
 
@@ -29,6 +31,7 @@ impl Demo {
     pub fn new(now: u64) -> Result<Self, IdError> {
         Ok(Self {
             farm: Farm::new(now)?,
+            repositories: DemoRepositories::new(PACKAGES, now)?,
             steps: 0,
         })
     }
@@ -110,16 +113,34 @@ impl Backend for Demo {
             tokio::select! {
                 changed = wishes.interest.changed() => if changed.is_err() { return },
                 _ = ticks.tick() => news = self.tick(),
+                Some(request) = wishes.requests.recv() => news = self.ask(request),
             }
             if self.is_online() {
-                let job = wishes.interest.borrow_and_update().log.map(|(job, _)| job);
+                let interest = wishes.interest.borrow_and_update().clone();
+                let job = interest.log.map(|(job, _)| job);
                 news.extend(sent.news(&self.farm, job));
+                let snapshot = self.farm.snapshot();
+                self.repositories.publish(&snapshot.jobs, snapshot.taken);
+                news.extend(
+                    self.repositories
+                        .news(interest.repository.as_ref(), snapshot.taken),
+                );
             }
         }
     }
 }
 
 impl Demo {
+    /// Takes a request.
+    fn ask(&mut self, request: Request) -> Vec<BackendMsg> {
+        match request {
+            Request::Repository(request, why) => {
+                vec![self.repositories.ask(request, why, self.farm.snapshot().taken)]
+            }
+            Request::Operate(_) | Request::Page(_) | Request::Reconnect | Request::Answer(..) => Vec::new(),
+        }
+    }
+
     /// One step of the farm and what is seen of it.
     fn tick(&mut self) -> Vec<BackendMsg> {
         self.steps += 1;
@@ -133,20 +154,26 @@ impl Demo {
         match self.steps % OUTAGE_EVERY {
             0 => self.back(),
             phase if phase + OUTAGE_STEPS == OUTAGE_EVERY => {
-                vec![BackendMsg::Link(LinkState::Reconnecting {
+                let lost = BackendMsg::Link(LinkState::Reconnecting {
                     attempt: 1,
                     next_in: STEP * OUTAGE_STEPS,
                     reason: "the demo farm pretends that its link was lost".to_owned(),
-                })]
+                });
+                [vec![lost], self.repositories.lost()].concat()
             }
             _ if changed && self.is_online() => vec![BackendMsg::Jobs(self.farm.snapshot())],
             _ => Vec::new(),
         }
     }
 
-    fn back(&self) -> Vec<BackendMsg> {
+    fn back(&mut self) -> Vec<BackendMsg> {
         vec![
             BackendMsg::Link(LinkState::Online),
+            BackendMsg::Access {
+                may_operate: true,
+                who: "you".to_owned(),
+            },
+            self.repositories.farm(),
             BackendMsg::Jobs(self.farm.snapshot()),
         ]
     }
@@ -203,6 +230,6 @@ mod tests {
             BackendMsg::Link(LinkState::Reconnecting { .. })
         ));
         assert_eq!(links[1], BackendMsg::Link(LinkState::Online));
-        assert!(matches!(links[2], BackendMsg::Jobs(_)));
+        assert!(links[2..].iter().any(|msg| matches!(msg, BackendMsg::Jobs(_))));
     }
 }

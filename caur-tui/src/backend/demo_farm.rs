@@ -13,7 +13,7 @@ pub const STEP: Duration = Duration::from_millis(100);
 const BUILDERS: &[&str] = &["alder", "birch", "cedar"];
 const MAX_FINAL: usize = 60;
 const REFILL_BELOW: usize = 14;
-const PACKAGES: &[&str] = &[
+pub const PACKAGES: &[&str] = &[
     "aurutils",
     "bottom-git",
     "cosmic-ext-applets",
@@ -248,6 +248,7 @@ impl Farm {
             let over = now > job.since + 1_500;
             if over {
                 enter(job, JobState::Succeeded, now, None);
+                job.packages = super::demo_repository::files(job);
             }
             return over;
         }

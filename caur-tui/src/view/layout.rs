@@ -59,6 +59,8 @@ pub fn areas(app: &App, screen: Rect) -> Areas {
     let footer = u16::from(left > 1);
     let detail = match app.view() {
         View::Queue if roomy => 2.min(left.saturating_sub(8)),
+        View::Repository if roomy => 3.min(left.saturating_sub(8)),
+        View::Repository => u16::from(left >= 6),
         _ => 0,
     };
     areas.body = Rect {

@@ -38,7 +38,10 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
         }
         View::Job => screen::job::draw::draw(app, areas.body, buffer),
         View::Builders => screen::builders::draw::draw(app, areas.body, buffer),
-        View::Repository => screen::repository::draw::draw(app, areas.body, buffer),
+        View::Repository => {
+            screen::repository::draw::draw(app, areas.body, buffer);
+            screen::repository::draw::draw_detail(app, areas.detail, buffer);
+        }
         View::History => screen::history::draw::draw(app, areas.body, buffer),
         View::Activity => screen::activity::draw::draw(app, areas.body, buffer),
         View::Statistics => screen::statistics::draw::draw(app, areas.body, buffer),

@@ -16,6 +16,7 @@ use crate::overlay::prompt::Prompt;
 use crate::overlay::{Overlay, Tree};
 use crate::printable::{cut, one_line};
 use crate::question::Question;
+use crate::screen::repository;
 use crate::theme::{self, Theme};
 
 const WIDTH: u16 = 72;
@@ -33,6 +34,7 @@ pub fn draw(app: &App, screen: Rect, footer: Rect, buffer: &mut Buffer) {
             Overlay::Asked(asked) => draw_asked(app.theme(), asked, screen, buffer),
             Overlay::Operations(scroll) => draw_operations(app, *scroll, screen, buffer),
             Overlay::Tree(tree) => draw_tree(app, tree, screen, buffer),
+            Overlay::Repository(overlay) => repository::overlays::draw(app, overlay, screen, buffer),
         }
     }
 }
