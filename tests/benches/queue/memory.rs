@@ -1,7 +1,7 @@
 //! What Redis needs per job, event and log.
 
 use caur_core::log::LogWriter;
-use caur_core::model::{BuildOutcome, CommitId, Manifest, ManifestFile};
+use caur_core::model::{BuildOutcome, CommitId, Manifest, ManifestFile, Phase};
 use caur_core::queue::{Attempt, PublishOutcome};
 use caur_tests::Collection;
 
@@ -112,6 +112,13 @@ async fn build_everything(bench: &Bench, client: &Client) {
             .job();
         if let Some(claim) = &claimed {
             number += 1;
+            for phase in [Phase::Fetch, Phase::Prepare, Phase::Build, Phase::Upload] {
+                client
+                    .queue
+                    .heartbeat(&claim.token, LEASE, phase)
+                    .await
+                    .expect("Redis answers");
+            }
             let request = &claim.job.request;
             let manifest = Manifest {
                 job: claim.token.job,

@@ -20,7 +20,7 @@ end
 local function finish()
   local token = check_token(id, attempt, nonce, 'building')
   if token ~= 'current' then return token end
-  call('HSET', job_key(id), done_field('building'), attempt .. ' ' .. nonce)
+  call('HSET', job_key(id), done_field('building'), done_mark(attempt, nonce))
   if ARGV[6] ~= '' then call('HSET', job_key(id), 'built_commit', ARGV[6]) end
 
   local about = job(id, 'builder', 'key', 'expected', 'cancel', 'long')

@@ -3,7 +3,7 @@
 local id, attempt, nonce, outcome = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local token = check_token(id, attempt, nonce, 'publishing')
 if token ~= 'current' then return token end
-call('HSET', job_key(id), done_field('publishing'), attempt .. ' ' .. nonce)
+call('HSET', job_key(id), done_field('publishing'), done_mark(attempt, nonce))
 if outcome == 'retry' then
   local target = target_of(job(id, 'key')[1])
   call('HDEL', job_key(id), 'nonce')

@@ -431,13 +431,15 @@ local function infrastructure_failure(id, reason, lost)
     'lost', victims, 'avoid', (about[2] or '') .. ' ' .. builder, 'avoid_until', text(NOW + delay + 60000) })
 end
 
--- Which token ended its lease itself: of a build, or of publishing. Neither forgets because of the other.
+-- Which token ended its lease itself: of a build, or of publishing. Neither forgets because of the other. Half of the
+-- nonce tells it from any other, and every job that has ended keeps this.
 local function done_field(state) return state == 'publishing' and 'done_publishing' or 'done' end
+local function done_mark(attempt, nonce) return attempt .. ' ' .. string.sub(nonce, 1, 16) end
 
 -- Fencing: only the holder of the current lease may write. A finish that arrives twice is told apart from a stale one.
 local function check_token(id, attempt, nonce, state)
   local now = job(id, 'state', 'attempt', 'nonce', done_field(state))
   if now[2] == attempt and now[1] == state and now[3] == nonce then return 'current' end
-  if now[4] == attempt .. ' ' .. nonce then return 'repeated' end
+  if now[4] == done_mark(attempt, nonce) then return 'repeated' end
   return 'stale'
 end
