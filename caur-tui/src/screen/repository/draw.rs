@@ -216,10 +216,14 @@ fn selected(app: &App) -> Line<'static> {
             style(theme, worst),
         );
     }
-    let mut parts = vec![format!("{} of {}", package.pkgname, package.pkgbase)];
+    let mut parts = vec![if package.pkgbase.as_str() == package.pkgname.as_str() {
+        package.pkgname.to_string()
+    } else {
+        format!("{} of {}", package.pkgname, package.pkgbase)
+    }];
     match row.job {
         Some(job) => parts.push(format!("made by job {job}")),
-        None => parts.push("the job that made it is not known".to_owned()),
+        None => parts.push("its job is not known".to_owned()),
     }
     parts.extend(row.day().map(|day| format!("built on {day}")));
     parts.push(one_line(&package.file_name));
