@@ -47,7 +47,7 @@ impl App {
             }
             Action::Help => self.overlays.push(Overlay::Help(0)),
             Action::Operations => {
-                let last = self.operations.len().saturating_sub(1);
+                let last = self.count_asked().saturating_sub(1);
                 self.overlays.push(Overlay::Operations(last));
             }
             Action::Palette => {

@@ -134,7 +134,7 @@ impl App {
             }
             Overlay::Operations(scroll) => {
                 if let Some(scroll) = self.scrolled(scroll, event) {
-                    let last = self.operations.len().saturating_sub(1);
+                    let last = self.count_asked().saturating_sub(1);
                     self.overlays.push(Overlay::Operations(scroll.min(last)));
                 }
             }

@@ -186,6 +186,11 @@ impl App {
         self.send(vec![Request::Repository(request, String::new())])
     }
 
+    /// How much was asked for in this console: of the queue and of repositories.
+    pub(super) fn count_asked(&self) -> usize {
+        self.operations.len() + self.repository.all_asked().len()
+    }
+
     /// A request is about to be sent.
     pub(super) fn repository_asked(&mut self, request: &RepoRequest) {
         self.repository.remember(request.clone(), self.now);

@@ -106,27 +106,33 @@ impl Shelf {
         self.states.last().map_or(0, |state| state.number)
     }
 
-    /// What a job built is listed from now on.
-    pub fn publish(&mut self, job: &Job, now: u64) {
-        let base = job.request.pkgbase.as_str();
-        let Some(file_name) = files(job).pop() else { return };
+    /// What these jobs built is listed from now on.
+    pub fn publish(&mut self, jobs: &[&Job], now: u64) {
         let mut packages = self.packages().to_vec();
-        let Some(package) = packages
-            .iter_mut()
-            .find(|package| package.pkgname.as_str() == base)
-        else {
-            return;
-        };
-        if package.file_name == file_name || package.build_date >= job.since / 1000 {
-            return;
+        let mut is_news = false;
+        for job in jobs {
+            let base = job.request.pkgbase.as_str();
+            let Some(file_name) = files(job).pop() else {
+                continue;
+            };
+            let mut same = packages.iter_mut();
+            let Some(package) = same.find(|package| package.pkgname.as_str() == base) else {
+                continue;
+            };
+            if package.build_date >= job.since / 1000 {
+                continue;
+            }
+            let version = file_name
+                .strip_prefix(base)
+                .and_then(|rest| rest.strip_suffix("-x86_64.pkg.tar.zst"))
+                .unwrap_or_default();
+            version.trim_start_matches('-').clone_into(&mut package.version);
+            (package.file_name, package.build_date) = (file_name, job.since / 1000);
+            is_news = true;
         }
-        let version = file_name
-            .strip_prefix(base)
-            .and_then(|rest| rest.strip_suffix("-x86_64.pkg.tar.zst"));
-        let version = version.unwrap_or_default().trim_start_matches('-');
-        version.clone_into(&mut package.version);
-        (package.file_name, package.build_date) = (file_name, job.since / 1000);
-        self.change("publish", "database", "", now, packages);
+        if is_news {
+            self.change("publish", "database", "", now, packages);
+        }
     }
 
     /// Does what is asked, and says what came of it.

@@ -9,6 +9,8 @@ use crate::msg::{BackendMsg, FarmNews, RepoProgress, RepositoryNews};
 /// Milliseconds that a request waits for the database, and that it is worked on.
 const WAITS: u64 = 900;
 const WORKS: u64 = 2_400;
+/// How long uploads are gathered: long enough for a preview to be confirmed now and then.
+const GATHERS: u64 = 40_000;
 
 /// The repositories, and what is asked of them.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct DemoRepositories {
     open: Vec<Open>,
     /// What the console was told last: of which target, which state, and how many requests in which states.
     told: Option<(Target, u64, Vec<bool>)>,
+    /// When uploads were published last.
+    published: u64,
 }
 
 #[derive(Debug)]
@@ -53,6 +57,7 @@ impl DemoRepositories {
             ],
             open: Vec::new(),
             told: None,
+            published: 0,
         })
     }
 
@@ -86,16 +91,17 @@ impl DemoRepositories {
             .collect()
     }
 
-    /// Jobs that succeeded have published.
+    /// What jobs built is listed, some of it after a while.
     pub fn publish(&mut self, jobs: &[Job], now: u64) {
-        for job in jobs.iter().filter(|job| job.state == JobState::Succeeded) {
-            let shelf = self
-                .shelves
-                .iter_mut()
-                .find(|shelf| shelf.target == job.request.target);
-            if let Some(shelf) = shelf {
-                shelf.publish(job, now);
-            }
+        if now < self.published + GATHERS {
+            return;
+        }
+        self.published = now;
+        for shelf in &mut self.shelves {
+            let is_published =
+                |job: &&Job| job.state == JobState::Succeeded && job.request.target == shelf.target;
+            let published: Vec<&Job> = jobs.iter().filter(is_published).collect();
+            shelf.publish(&published, now);
         }
     }
 

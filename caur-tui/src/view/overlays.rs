@@ -218,7 +218,19 @@ fn draw_completions(app: &App, prompt: &Prompt, footer: Rect, screen: Rect, buff
 
 fn draw_operations(app: &App, scroll: usize, screen: Rect, buffer: &mut Buffer) {
     let theme = app.theme();
-    let operations = app.operations();
+    let own = app.operations().iter().map(|asked| {
+        let style = match &asked.standing {
+            Standing::Sent => theme.faint(),
+            Standing::Unknown => theme.warning(),
+            Standing::Done(_) => theme.good(),
+            Standing::Refused(_) | Standing::Never(_) => theme.error(),
+        };
+        (asked.at, asked.line(), style)
+    });
+    let requests = app.repository().all_asked().iter();
+    let requests = requests.map(|asked| (asked.at, asked.line(), theme.style(asked.standing().1)));
+    let mut operations: Vec<(u64, String, Style)> = own.chain(requests).collect();
+    operations.sort_by_key(|(at, ..)| *at);
     let height = u16::try_from(operations.len().max(1) + 2).unwrap_or(u16::MAX);
     let inner = window(
         "asked for in this console · Esc closes",
@@ -232,15 +244,8 @@ fn draw_operations(app: &App, scroll: usize, screen: Rect, buffer: &mut Buffer) 
         return;
     }
     let last = operations.len().saturating_sub(usize::from(inner.height));
-    let lines = operations.iter().skip(scroll.min(last)).map(|asked| {
-        let style = match &asked.standing {
-            Standing::Sent => theme.faint(),
-            Standing::Unknown => theme.warning(),
-            Standing::Done(_) => theme.good(),
-            Standing::Refused(_) | Standing::Never(_) => theme.error(),
-        };
-        Line::styled(format!(" {}", one_line(&asked.line())), style)
-    });
+    let shown = operations.iter().skip(scroll.min(last));
+    let lines = shown.map(|(_, line, style)| Line::styled(format!(" {}", one_line(line)), *style));
     put_lines(lines, inner, buffer);
 }
 

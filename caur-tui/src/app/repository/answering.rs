@@ -176,7 +176,7 @@ impl App {
                 String::new()
             };
             lines.push(format!(
-                "{} of them are not in the repository: {shown}{more}.",
+                "Not in the repository are {} of them: {shown}{more}.",
                 lacking.len()
             ));
         }

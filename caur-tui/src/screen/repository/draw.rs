@@ -16,6 +16,9 @@ use crate::theme::Theme;
 use crate::view::list::{Cell, Column, Empty};
 use crate::view::{list, put, put_lines};
 
+/// Seconds for which the outcome of a request stands in the place of everything else where there is one line only.
+const NEWS: u64 = 20;
+
 /// The columns of tables of packages.
 const COLUMNS: &[Column<PackageRow>] = &[
     column("", 0, 1, 5, |app, row| {
@@ -127,13 +130,16 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 /// Draws what is known of the whole repository, of the selected package, and of requests; where there is one line only,
 /// what is under way comes first.
 pub fn draw_detail(app: &App, area: Rect, buffer: &mut Buffer) {
-    let requests = requests(app);
     match area.height {
         0 => {}
-        1 => put(&requests.unwrap_or_else(|| totals(app)), area, buffer),
+        1 => {
+            let line = requests(app, NEWS).unwrap_or_else(|| totals(app));
+            put(&line, area, buffer);
+        }
         _ => {
             let quiet = || Line::styled("no request is under way", app.theme().faint());
-            let lines = [totals(app), selected(app), requests.unwrap_or_else(quiet)];
+            let requests = requests(app, u64::MAX).unwrap_or_else(quiet);
+            let lines = [totals(app), selected(app), requests];
             put_lines(lines, area, buffer);
         }
     }
@@ -150,18 +156,13 @@ fn totals(app: &App) -> Line<'static> {
     if count > 1
         && let Some(at) = screen.targets().iter().position(|other| other == target)
     {
-        line.push_span(Span::styled(format!(" {}/{count} [ ]", at + 1), theme.faint()));
+        line.push_span(Span::styled(format!(" {}/{count}", at + 1), theme.faint()));
     }
     if !screen.is_loaded() {
         return line;
     }
     let total = screen.table.total();
     line.push_span(format!(" · {}", amount(total, screen.bytes())));
-    for (what, part) in [("shown", shown(app)), ("marked", marked(screen))] {
-        if let Some((count, size)) = part {
-            line.push_span(format!(" · {what} {}, {}", grouped(count), bytes(size)));
-        }
-    }
     let (text, style) = match screen.checked() {
         None => ("not checked (c)".to_owned(), theme.faint()),
         Some(checked) => {
@@ -198,12 +199,27 @@ fn marked(screen: &RepositoryScreen) -> Option<(usize, u64)> {
     (table.marks() > 0).then(|| (table.marks(), marked.map(|row| row.package.size).sum()))
 }
 
-/// What the table has no room for about the selected package.
+/// How much is marked and shown, and what the table has no room for about the selected package.
 fn selected(app: &App) -> Line<'static> {
     let (screen, theme) = (app.repository(), app.theme());
-    let Some(row) = screen.table.selected() else {
-        return Line::default();
-    };
+    let mut line = Line::default();
+    for (what, part, style) in [
+        ("marked", marked(screen), theme.marked()),
+        ("shown", shown(app), Style::new()),
+    ] {
+        if let Some((count, size)) = part {
+            let text = format!("{what} {}, {} · ", grouped(count), bytes(size));
+            line.push_span(Span::styled(text, style));
+        }
+    }
+    if let Some(row) = screen.table.selected() {
+        line.push_span(about(app, row));
+    }
+    line
+}
+
+fn about(app: &App, row: &PackageRow) -> Span<'static> {
+    let (screen, theme) = (app.repository(), app.theme());
     let package = &row.package;
     if let Some(checked) = screen.checked().filter(|_| !row.marks.is_empty()) {
         let found: Vec<String> = checked
@@ -211,24 +227,28 @@ fn selected(app: &App) -> Line<'static> {
             .map(|finding| one_line(&finding.text))
             .collect();
         let worst = row.marks[0];
-        return Line::styled(
+        return Span::styled(
             format!("{} {}", worst.symbol(), found.join("; ")),
             style(theme, worst),
         );
     }
-    let mut parts = vec![format!("{} of {}", package.pkgname, package.pkgbase)];
+    let mut parts = vec![if package.pkgbase.as_str() == package.pkgname.as_str() {
+        package.pkgname.to_string()
+    } else {
+        format!("{} of {}", package.pkgname, package.pkgbase)
+    }];
     match row.job {
         Some(job) => parts.push(format!("made by job {job}")),
-        None => parts.push("the job that made it is not known".to_owned()),
+        None => parts.push("its job is not known".to_owned()),
     }
     parts.extend(row.day().map(|day| format!("built on {day}")));
     parts.push(one_line(&package.file_name));
-    Line::styled(parts.join(" · "), theme.faint())
+    Span::styled(parts.join(" · "), theme.faint())
 }
 
 /// What is asked of the repository: first what this console asked and is under way, then what others asked, then what
-/// came of the last request of this console.
-fn requests(app: &App) -> Option<Line<'static>> {
+/// came of the last request of this console, if it ended at most so many seconds ago.
+fn requests(app: &App, news: u64) -> Option<Line<'static>> {
     let (screen, theme) = (app.repository(), app.theme());
     let target = screen.target()?;
     let mut own = screen
@@ -267,7 +287,11 @@ fn requests(app: &App) -> Option<Line<'static>> {
     }
     if line.spans.is_empty() {
         let asked = own.next_back()?;
-        let ago = span::seconds(app.now().saturating_sub(asked.since) / 1000);
+        let ago = app.now().saturating_sub(asked.since) / 1000;
+        if ago > news {
+            return None;
+        }
+        let ago = span::seconds(ago);
         let (standing, meaning) = asked.standing();
         let text = format!("{} {ago} ago: {}: {standing}", asked.symbol(), asked.what());
         line.push_span(Span::styled(one_line(&text), theme.style(meaning)));

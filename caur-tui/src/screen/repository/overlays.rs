@@ -71,7 +71,17 @@ fn draw_request(app: &App, id: &RequestId, screen: Rect, buffer: &mut Buffer) {
 fn draw_states(app: &App, states: &States, screen: Rect, buffer: &mut Buffer) {
     let theme = app.theme();
     let title = format!("{}: Enter shows what going back changes", states.target);
-    let (list, told) = list_window(&title, states.states.len(), screen, buffer);
+    let (list, told) = list_window(&title, states.states.len() + 1, screen, buffer);
+    let headings = format!(
+        " {:>6}  {:>6}  {:<4}  {:<11}  {:<12}  {:>7}  changes",
+        "state", "age", "", "by way of", "by", "holds"
+    );
+    put(&Line::styled(headings, theme.title(true)), list, buffer);
+    let list = Rect {
+        y: list.y + list.height.min(1),
+        height: list.height.saturating_sub(1),
+        ..list
+    };
     let now = app.queue_now() / 1000;
     let lines = states.states.iter().enumerate().map(|(at, state)| {
         let style = if state.kept { Style::new() } else { theme.faint() };
