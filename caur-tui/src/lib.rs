@@ -8,6 +8,7 @@
 pub mod app;
 pub mod backend;
 pub mod console;
+mod date;
 pub mod diary;
 mod files;
 pub mod filter;

@@ -255,6 +255,8 @@ impl App {
             effects.push(Effect::Ask(Box::new(request)));
         }
         self.queue.table.unmark_all();
+        self.history.table.unmark_all();
+        self.builders.table.unmark_all();
         effects
     }
 

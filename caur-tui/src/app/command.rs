@@ -291,6 +291,8 @@ impl App {
         match self.selected_job().map(|job| job.id) {
             Some(job) => self.show_job(job),
             None if self.view == View::Repository => self.run(Action::PackageJob, None),
+            None if self.view == View::Builders => self.run(Action::BuilderJobs, None),
+            None if self.view == View::Activity => self.run(Action::ActivityJob, None),
             None => vec![Effect::Draw],
         }
     }
@@ -319,6 +321,7 @@ impl App {
             .chosen_jobs()
             .iter()
             .map(|job| job.request.pkgbase.to_string())
+            .chain(self.fleet_names())
             .collect();
         self.copied(names.join("\n"))
     }

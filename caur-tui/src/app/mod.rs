@@ -382,6 +382,9 @@ impl App {
         let queue_now = self.queue_now();
         self.queue.table.set_time(queue_now);
         self.repository.table.set_time(queue_now);
+        self.builders.table.set_time(queue_now);
+        self.history.table.set_time(queue_now);
+        self.activity.table.set_time(queue_now);
         vec![Effect::Draw]
     }
 
@@ -405,6 +408,7 @@ impl App {
         self.history.table.settle(rows);
         self.activity.table.settle(rows);
         self.settle_log(effects);
+        self.statistics.settle(areas.body);
         let interest = self.interest();
         if interest != self.interest {
             self.interest = interest.clone();
@@ -419,11 +423,9 @@ impl App {
             View::Builders | View::Repository | View::History | View::Activity | View::Statistics => None,
         };
         let shown = |view| self.view == view;
-        let (builders, activity, statistics) = (
-            shown(View::Builders),
-            shown(View::Activity),
-            shown(View::Statistics),
-        );
+        let (builders, activity) = (shown(View::Builders), shown(View::Activity));
+        // The builders' success rates are statistics, too.
+        let statistics = builders || shown(View::Statistics);
         let (repository, history) = (shown(View::Repository), shown(View::History));
         Interest {
             log: (self.view == View::Job).then(|| self.job.wanted_log()).flatten(),

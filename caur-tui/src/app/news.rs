@@ -65,8 +65,11 @@ impl App {
                 self.repository.note_jobs(&jobs);
                 self.history.replace(jobs, complete);
             }
-            BackendMsg::Statistics(_) => {}
             BackendMsg::Activity(entries) => self.activity.replace(entries),
+            BackendMsg::Statistics(statistics) => {
+                self.builders.take_statistics(&statistics);
+                self.statistics.replace(*statistics);
+            }
         }
         effects
     }

@@ -119,7 +119,7 @@ fn half_lines_become_whole_where_pages_meet() {
     log.push(piece(0, b"first\nsec"));
     assert_eq!(
         texts(&log),
-        ["first", "sec", "··· 5 bytes not loaded ···", "d line", "third"]
+        ["first", "sec", "··· 5 B not loaded ···", "d line", "third"]
     );
     log.push(piece(6, b"second, thir"));
     assert_eq!(
