@@ -184,12 +184,16 @@ impl Log<'_> {
             }
             LogChunk::Cut(bytes) => {
                 let start = self.loaded.last().map_or(0, |range| range.end);
-                self.note(start..start + bytes);
-                self.report(LogEvent::Pieces(Vec::new(), vec![start..start + bytes]))
-                    .await;
+                self.report_cut(start..start + bytes).await;
             }
             LogChunk::End { .. } => self.report(LogEvent::End).await,
         }
+    }
+
+    /// Reports that a part was cut out.
+    async fn report_cut(&mut self, cut: Range<u64>) {
+        self.note(cut.clone());
+        self.report(LogEvent::Pieces(Vec::new(), Vec::from([cut]))).await;
     }
 
     /// Reports a page with what was cut out within it and in front of it.
@@ -227,16 +231,9 @@ impl Log<'_> {
                 let page = page_before(self.link(), self.job, self.attempt, cursor, PAGE).await?;
                 // What stands between the page and the place it was to end at was cut out.
                 if let Some(end) = page.pieces.last().map(LogPiece::end).filter(|end| *end < offset) {
-                    self.note(end..offset);
-                    self.report(LogEvent::Pieces(
-                        Vec::new(),
-                        std::iter::once(end..offset).collect(),
-                    ))
-                    .await;
+                    self.report_cut(end..offset).await;
                 } else if page.pieces.is_empty() && offset > 0 {
-                    self.note(0..offset);
-                    self.report(LogEvent::Pieces(Vec::new(), std::iter::once(0..offset).collect()))
-                        .await;
+                    self.report_cut(0..offset).await;
                 }
                 self.report_page(page).await;
             }
@@ -252,12 +249,7 @@ impl Log<'_> {
                     let first = page.pieces[0].offset;
                     let end = last.end();
                     if first > missing {
-                        self.note(missing..first);
-                        self.report(LogEvent::Pieces(
-                            Vec::new(),
-                            std::iter::once(missing..first).collect(),
-                        ))
-                        .await;
+                        self.report_cut(missing..first).await;
                     }
                     self.report_page(page).await;
                     // Behind the log's end there is nothing to wait for.
