@@ -96,6 +96,7 @@ async fn read(hub: &Hub, job: JobId, attempt: Option<u32>, pages: &mut Unbounded
         attempt,
         loaded: Vec::new(),
         cursors: BTreeMap::new(),
+        wants_all: false,
     };
     let mut reader = loop {
         match log.open().await {
@@ -105,18 +106,21 @@ async fn read(hub: &Hub, job: JobId, attempt: Option<u32>, pages: &mut Unbounded
     };
     loop {
         let ended = reader.ended();
+        // While all is being fetched, what comes live is taken between two pages.
+        let wait = if log.wants_all { Duration::ZERO } else { WAIT };
         let done = tokio::select! {
             // A reader that is given up in the middle of a read takes up where it was.
-            chunk = reader.next(WAIT), if !ended => match chunk {
+            chunk = reader.next(wait), if !ended => match chunk {
                 Ok(Some(chunk)) => { log.report_chunk(chunk).await; Ok(()) }
-                Ok(None) => Ok(()),
+                Ok(None) => log.fetch_missing_if_wanted().await,
                 Err(error) => Err(error),
             },
-            wanted = pages.recv() => match wanted {
+            wanted = pages.recv(), if !(ended && log.wants_all) => match wanted {
                 Some(wanted) if wanted.job == job && wanted.attempt == attempt => log.fetch(wanted.wish).await,
                 Some(_) => Ok(()),
                 None => std::future::pending().await,
             },
+            done = log.fetch_missing_if_wanted(), if ended && log.wants_all => done,
         };
         if let Err(error) = done {
             log.wait(&error).await;
@@ -133,6 +137,8 @@ struct Log<'a> {
     loaded: Vec<Range<u64>>,
     /// Places in front of pages, by offset.
     cursors: BTreeMap<u64, LogCursor>,
+    /// Whether everything that is missing is to be fetched.
+    wants_all: bool,
 }
 
 impl Log<'_> {
@@ -241,26 +247,36 @@ impl Log<'_> {
                 let page = page_at(self.link(), self.job, self.attempt, offset, PAGE).await?;
                 self.report_page(page).await;
             }
-            PageWish::All => {
-                let mut offset = 0;
-                while let Some(missing) = self.missing_from(offset) {
-                    let page = page_at(self.link(), self.job, self.attempt, missing, MAX_PAGE).await?;
-                    let Some(last) = page.pieces.last() else { break };
-                    let first = page.pieces[0].offset;
-                    let end = last.end();
-                    if first > missing {
-                        self.report_cut(missing..first).await;
-                    }
-                    self.report_page(page).await;
-                    // Behind the log's end there is nothing to wait for.
-                    if end <= missing {
-                        break;
-                    }
-                    offset = end;
-                }
-            }
+            PageWish::All => self.wants_all = true,
         }
         Ok(())
+    }
+
+    async fn fetch_missing_if_wanted(&mut self) -> Result<(), LogError> {
+        if self.wants_all {
+            self.wants_all = self.fetch_missing().await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches the next missing part of a log of which all is wanted; whether there was one.
+    async fn fetch_missing(&mut self) -> Result<bool, LogError> {
+        let Some(missing) = self.missing() else {
+            return Ok(false);
+        };
+        let most = (missing.end - missing.start).min(MAX_PAGE);
+        let page = page_at(self.link(), self.job, self.attempt, missing.start, most).await?;
+        match page.pieces.first().map(|piece| piece.offset) {
+            Some(first) if first < missing.end => {
+                if first > missing.start {
+                    self.report_cut(missing.start..first).await;
+                }
+                self.report_page(page).await;
+            }
+            // All of it was cut out.
+            Some(_) | None => self.report_cut(missing).await,
+        }
+        Ok(true)
     }
 
     fn note(&mut self, range: Range<u64>) {
@@ -276,12 +292,12 @@ impl Log<'_> {
         self.loaded.insert(at, merged);
     }
 
-    /// The first offset from `from` on that was not reported; none where all is there.
-    fn missing_from(&self, from: u64) -> Option<u64> {
-        let mut offset = from;
+    /// The first part that was not reported; none where all is there.
+    fn missing(&self) -> Option<Range<u64>> {
+        let mut offset = 0;
         for range in &self.loaded {
             if offset < range.start {
-                return Some(offset);
+                return Some(offset..range.start);
             }
             offset = offset.max(range.end);
         }
