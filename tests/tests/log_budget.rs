@@ -93,7 +93,7 @@ impl Logs {
         let (mut first, mut last, mut bytes, mut cuts) = (None, None, 0, 0);
         while let Some(chunk) = reader.next(Duration::ZERO).await.unwrap() {
             match chunk {
-                LogChunk::Data(data) => {
+                LogChunk::Data { bytes: data, .. } => {
                     first = first.or(data.first().copied());
                     last = data.last().copied();
                     bytes += data.len();

@@ -1,23 +1,31 @@
-//! Reads a log from its start and follows it to its end, in one motion.
+//! Reads a log from a place in it and follows it to its end, in one motion.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use redis::AsyncCommands;
-use redis::streams::{StreamId, StreamReadOptions, StreamReadReply};
+use redis::streams::{StreamReadOptions, StreamReadReply};
 
-use super::{LogError, key};
+use super::piece::{Content, Entry};
+use super::{LogCursor, LogEnd, LogError, LogPiece, key};
 use crate::link::{Dedicated, MAX_BLOCK, RedisLink};
 use crate::model::JobId;
 
 /// Entries that one read takes; an entry has at most 64 KiB.
-const ENTRIES: usize = 32;
+const ENTRIES: usize = 16;
 
 /// A piece of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogChunk {
     /// The next bytes.
-    Data(Vec<u8>),
+    Data {
+        /// Offset of the first byte.
+        offset: u64,
+        /// When they reached Redis, in milliseconds since 1970 by Redis' clock.
+        at: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
     /// This many bytes were cut out here.
     Cut(u64),
     /// Nothing comes any more.
@@ -35,10 +43,8 @@ pub struct LogReader {
     connection: Option<Dedicated>,
     job: JobId,
     key: String,
-    /// The last entry that was read.
-    position: String,
-    /// Offset of the next byte.
-    offset: u64,
+    /// Behind the last entry that was read.
+    position: LogCursor,
     ready: VecDeque<LogChunk>,
     ended: bool,
 }
@@ -47,16 +53,27 @@ impl LogReader {
     /// A reader at the start of the log of one attempt, which need not exist yet.
     #[must_use]
     pub fn new(link: RedisLink, job: JobId, attempt: u32) -> Self {
+        Self::from(link, job, attempt, LogCursor::START)
+    }
+
+    /// A reader that goes on at `cursor`.
+    #[must_use]
+    pub fn from(link: RedisLink, job: JobId, attempt: u32, cursor: LogCursor) -> Self {
         Self {
             link,
             connection: None,
             job,
             key: key(job, attempt),
-            position: "0".to_owned(),
-            offset: 0,
+            position: cursor,
             ready: VecDeque::new(),
             ended: false,
         }
+    }
+
+    /// A reader of a log that was read to its end already.
+    pub(super) fn at_end(mut self) -> Self {
+        self.ended = true;
+        self
     }
 
     /// The next piece, waiting up to `wait` for it (at most half a minute); none when nothing came, or after the end.
@@ -67,8 +84,7 @@ impl LogReader {
         if self.ready.is_empty() && !self.ended {
             let reply = self.read(wait).await?;
             for entry in reply.keys.into_iter().flat_map(|stream| stream.ids) {
-                self.take(&entry);
-                self.position = entry.id;
+                self.take(Entry::read(entry, self.position.offset()));
             }
         }
         Ok(self.ready.pop_front())
@@ -80,20 +96,24 @@ impl LogReader {
         self.ended && self.ready.is_empty()
     }
 
-    fn take(&mut self, entry: &StreamId) {
-        if let Some(state) = entry.get::<String>("end") {
-            let reason = entry.get("reason").unwrap_or_default();
-            self.ready.push_back(LogChunk::End { state, reason });
-            self.ended = true;
-            return;
+    fn take(&mut self, entry: Entry) {
+        let expected = self.position.offset();
+        match &entry.content {
+            Content::End(_) => {
+                self.position = entry.back(expected);
+                self.ended = true;
+            }
+            Content::Bytes(piece) => {
+                self.position = entry.back(piece.end());
+                if piece.offset > expected {
+                    self.ready.push_back(LogChunk::Cut(piece.offset - expected));
+                }
+            }
         }
-        let start = entry.get::<u64>("o").unwrap_or(self.offset);
-        let bytes = entry.get::<Vec<u8>>("d").unwrap_or_default();
-        if start > self.offset {
-            self.ready.push_back(LogChunk::Cut(start - self.offset));
-        }
-        self.offset = start + bytes.len() as u64;
-        self.ready.push_back(LogChunk::Data(bytes));
+        self.ready.push_back(match entry.content {
+            Content::End(LogEnd { state, reason, .. }) => LogChunk::End { state, reason },
+            Content::Bytes(LogPiece { offset, at, bytes }) => LogChunk::Data { offset, at, bytes },
+        });
     }
 
     async fn read(&mut self, wait: Duration) -> Result<StreamReadReply, LogError> {
@@ -115,7 +135,7 @@ impl LogReader {
             options = options.block(millis.max(1));
         }
         let reply: redis::RedisResult<Option<StreamReadReply>> = connection
-            .xread_options(&[&self.key], &[&self.position], &options)
+            .xread_options(&[&self.key], &[self.position.id()], &options)
             .await;
         match reply {
             Ok(reply) => Ok(reply.unwrap_or_default()),

@@ -103,7 +103,7 @@ async fn wait_for_start(queue: &Queue, id: JobId) -> Result<Job> {
 
 fn text_of(chunk: &LogChunk, sanitizer: &mut Sanitizer) -> String {
     match chunk {
-        LogChunk::Data(bytes) => sanitizer.feed(bytes),
+        LogChunk::Data { bytes, .. } => sanitizer.feed(bytes),
         LogChunk::Cut(bytes) => format!("\n==> [caur] {bytes} bytes of the log are cut out here\n"),
         LogChunk::End { state, reason } if reason.is_empty() => format!("==> [caur] {}\n", plain(state)),
         // Whatever the log left unfinished does not touch the last line.
@@ -113,7 +113,7 @@ fn text_of(chunk: &LogChunk, sanitizer: &mut Sanitizer) -> String {
 
 fn line_of(chunk: &LogChunk, sanitizer: &mut Sanitizer) -> String {
     let value = match chunk {
-        LogChunk::Data(bytes) => json!({ "data": sanitizer.feed(bytes) }),
+        LogChunk::Data { bytes, .. } => json!({ "data": sanitizer.feed(bytes) }),
         LogChunk::Cut(bytes) => json!({ "cut_bytes": bytes }),
         LogChunk::End { state, reason } => json!({ "state": state, "reason": reason }),
     };

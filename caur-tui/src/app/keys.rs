@@ -211,6 +211,10 @@ impl App {
         match event.code {
             KeyCode::Esc => {
                 prompt.input = crate::input::Input::new(prompt.before.clone());
+                if prompt.purpose == Purpose::Search {
+                    self.end_search(false);
+                    return vec![Effect::Draw];
+                }
                 self.overlays.push(Overlay::Prompt(prompt));
                 self.prompt_changed();
                 self.overlays.pop();
@@ -272,7 +276,9 @@ impl App {
             }
             Purpose::Search => {
                 self.searches.remember(text);
-                self.search(text)
+                let effects = self.search(text);
+                self.end_search(true);
+                effects
             }
             Purpose::Command => {
                 self.commands.remember(text);

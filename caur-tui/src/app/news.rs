@@ -65,6 +65,7 @@ impl App {
                 self.repository.note_jobs(&jobs);
                 self.history.replace(jobs, complete);
             }
+            BackendMsg::Statistics(_) => {}
             BackendMsg::Activity(entries) => self.activity.replace(entries),
         }
         effects

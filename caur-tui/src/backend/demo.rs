@@ -1,5 +1,6 @@
 //! A lively farm without any server: `caur-tui --demo` plays it, to try the console and to show it.
 
+use caur_core::log::LogPiece;
 use caur_core::model::{IdError, JobId};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -63,10 +64,13 @@ impl Sent {
         let mut news = Vec::new();
         if self.attempt != attempt {
             (self.attempt, self.bytes, self.ended) = (attempt, 0, false);
-            news.push(LogEvent::Begin { attempt });
+            news.push(LogEvent::Begin {
+                attempt,
+                total: text.len() as u64,
+            });
         }
         if let Some(more) = text.get(self.bytes..).filter(|more| !more.is_empty()) {
-            news.extend(pieces(more));
+            news.push(pieces(self.bytes, farm.snapshot().taken, more));
             self.bytes = text.len();
         }
         if complete && !self.ended {
@@ -79,17 +83,19 @@ impl Sent {
     }
 }
 
-/// `text` as chunks, without its middle where it is beyond the farm's size limit.
-fn pieces(text: &[u8]) -> Vec<LogEvent> {
+/// `text`, which begins at an offset, as pieces without their middle where it is beyond the farm's size limit.
+fn pieces(offset: usize, at: u64, text: &[u8]) -> LogEvent {
+    let piece = |start: usize, end: usize| LogPiece {
+        offset: (offset + start) as u64,
+        at,
+        bytes: text[start..end].to_vec(),
+    };
     if text.len() <= 2 * KEPT {
-        return vec![LogEvent::Chunk(text.to_vec())];
+        return LogEvent::Pieces(vec![piece(0, text.len())], Vec::new());
     }
     let tail = text.len() - KEPT;
-    vec![
-        LogEvent::Chunk(text[..KEPT].to_vec()),
-        LogEvent::Cut((tail - KEPT) as u64),
-        LogEvent::Chunk(text[tail..].to_vec()),
-    ]
+    let cut = (offset + KEPT) as u64..(offset + tail) as u64;
+    LogEvent::Pieces(vec![piece(0, KEPT), piece(tail, text.len())], vec![cut])
 }
 
 impl Backend for Demo {
@@ -131,7 +137,7 @@ impl Demo {
             Request::Repository(request, why) => {
                 vec![self.repositories.ask(request, why, self.farm.snapshot().taken)]
             }
-            Request::Operate(_) | Request::Reconnect | Request::Answer(..) => Vec::new(),
+            Request::Operate(_) | Request::Page(_) | Request::Reconnect | Request::Answer(..) => Vec::new(),
         }
     }
 
@@ -194,13 +200,15 @@ mod tests {
             .id;
         let mut sent = Sent::default();
         let first = sent.news(&farm, Some(building));
-        assert!(matches!(first[0], BackendMsg::Log(id, LogEvent::Begin { attempt: 1.. }) if id == building));
+        assert!(
+            matches!(first[0], BackendMsg::Log(id, LogEvent::Begin { attempt: 1.., .. }) if id == building)
+        );
         let before = sent.bytes;
         while farm.log(building).is_some_and(|(_, _, complete)| !complete) {
             farm.step().unwrap();
         }
         let rest = sent.news(&farm, Some(building));
-        assert!(matches!(&rest[0], BackendMsg::Log(_, LogEvent::Chunk(_))));
+        assert!(matches!(&rest[0], BackendMsg::Log(_, LogEvent::Pieces(..))));
         assert_eq!(rest.last(), Some(&BackendMsg::Log(building, LogEvent::End)));
         assert!(sent.bytes > before);
         assert_eq!(

@@ -328,6 +328,7 @@ fn new_job(id: JobId, pkgbase: &str, now: u64) -> Result<Job, IdError> {
         started: None,
         finished: None,
         history: Vec::new(),
+        phases: Vec::new(),
     })
 }
 

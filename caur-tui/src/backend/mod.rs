@@ -5,6 +5,7 @@ mod demo_database;
 mod demo_farm;
 mod demo_log;
 mod demo_repository;
+pub mod interviewer;
 pub mod redis;
 #[cfg(test)]
 pub mod scripted;

@@ -145,6 +145,7 @@ actions! {
     FirstError, "first-error", Job, ["F"], "to the first error", hint = "first error";
     NextError, "next-error", Job, ["e"], "to the next error", hint = "next";
     PreviousError, "previous-error", Job, ["E"], "to the previous error";
+    LoadAll, "load", Job, ["a"], "load the whole log, to search all of it";
     Left, "left", Job, ["left", "h"], "to the left";
     Right, "right", Job, ["right", "l"], "to the right";
     Wrap, "wrap", Job, ["W"], "wrap long lines, and back";

@@ -46,7 +46,7 @@ fn draw_confirm(theme: Theme, confirm: &Confirm, screen: Rect, buffer: &mut Buff
         .iter()
         .flat_map(|line| wrapped(&one_line(line), width))
         .collect();
-    let height = u16::try_from(lines.len() + 6).unwrap_or(u16::MAX);
+    let height = u16::try_from(lines.len() + 4).unwrap_or(u16::MAX);
     let inner = window(&cut(&confirm.title, width), WIDTH, height, screen, buffer);
     let text = Rect {
         x: inner.x + 1,
@@ -252,13 +252,9 @@ fn draw_operations(app: &App, scroll: usize, screen: Rect, buffer: &mut Buffer) 
 fn draw_tree(app: &App, tree: &Tree, screen: Rect, buffer: &mut Buffer) {
     let theme = app.theme();
     let height = u16::try_from(tree.lines.len() + 2).unwrap_or(u16::MAX);
-    let inner = window(
-        "waits for it ▴ · ▾ waits · Enter opens, Esc closes",
-        90,
-        height,
-        screen,
-        buffer,
-    );
+    let name = app.job(tree.job).map_or("", |job| job.request.pkgbase.as_str());
+    let title = format!("{name}: what it waits for above, what waits for it below");
+    let inner = window(&title, 90, height, screen, buffer);
     let first = (tree.cursor + 1).saturating_sub(usize::from(inner.height));
     let deepest = tree.lines.iter().map(|line| -line.depth).max().unwrap_or(0);
     for (y, (at, line)) in (inner.top()..inner.bottom()).zip(tree.lines.iter().enumerate().skip(first)) {
