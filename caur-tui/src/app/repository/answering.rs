@@ -175,10 +175,7 @@ impl App {
             } else {
                 String::new()
             };
-            lines.push(format!(
-                "Not in the repository are {} of them: {shown}{more}.",
-                lacking.len()
-            ));
+            lines.push(format!("The repository has nothing of: {shown}{more}."));
         }
         lines
     }

@@ -44,7 +44,7 @@ fn a_keep_list_is_read_checked_previewed_and_confirmed() {
     let lines = confirm(&app).lines.join("\n");
     assert!(lines.contains("The list keeps 3 pkgbases."), "{lines}");
     assert!(
-        lines.contains("Not in the repository are 1 of them: elsewhere."),
+        lines.contains("The repository has nothing of: elsewhere."),
         "{lines}"
     );
     assert!(lines.contains("- p06 1.0-1"), "{lines}");
