@@ -12,6 +12,7 @@ use crossterm::event::Event;
 use futures::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend as Screen;
+use ratatui::layout::{Position, Rect};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -162,7 +163,9 @@ where
             },
             () = sleep_until(next_frame), if todo.draw => {
                 if std::mem::take(&mut todo.redraw) {
-                    screen.clear().context("clearing the terminal")?;
+                    // Not `clear`, which asks the terminal where the cursor is: the answer would be taken for input.
+                    let size = screen.size().context("asking the terminal for its size")?;
+                    screen.resize(Rect::from((Position::ORIGIN, size))).context("clearing the terminal")?;
                 }
                 screen.draw(|frame| view::draw(&app, frame)).context("drawing on the terminal")?;
                 todo.draw = false;
