@@ -3,7 +3,7 @@
 use caur_core::model::{IdError, Job, JobState, PublishedPackage, Target};
 use caur_core::queue::{RepoRequest, WaitingRequest};
 
-use super::demo_database::Shelf;
+use super::database::Shelf;
 use crate::msg::{BackendMsg, FarmNews, RepoProgress, RepositoryNews};
 
 /// Milliseconds that a request waits for the database, and that it is worked on.

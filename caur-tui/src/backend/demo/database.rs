@@ -4,7 +4,7 @@ use caur_core::model::{IdError, Job, PublishedPackage, Target};
 use caur_core::queue::{RepoAction, RepoAnswer, RepoOutcome, RepoRequest};
 use serde_json::{Value, json};
 
-use super::demo_repository::files;
+use super::repository::files;
 
 /// States that are remembered, and those of them that can be brought back.
 const REMEMBERED: usize = 40;
