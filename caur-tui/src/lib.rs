@@ -5,32 +5,36 @@
 
 #![warn(clippy::unwrap_used)]
 
-mod ansi;
 pub mod app;
 pub mod backend;
+pub mod console;
 mod date;
 pub mod diary;
 mod files;
 pub mod filter;
+pub mod first_start;
 mod input;
 pub mod keymap;
-mod log_model;
-mod log_pane;
+pub mod log;
 pub mod msg;
 pub mod operation;
 pub mod options;
 pub mod overlay;
 mod printable;
+pub mod profile;
 pub mod question;
 mod recall;
 pub mod runtime;
 pub mod screen;
-mod sgr;
+pub mod settings;
 mod size;
 mod span;
+pub mod state_folder;
 pub mod table;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod theme;
 pub mod view;

@@ -12,6 +12,7 @@ use crossterm::event::Event;
 use futures::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend as Screen;
+use ratatui::layout::{Position, Rect};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -49,11 +50,24 @@ pub trait Surroundings {
     /// When the terminal cannot be written.
     fn mouse(&mut self, taken: bool) -> std::io::Result<()>;
 
-    /// Gives the terminal back, stops the process until it is continued, and takes the terminal again.
+    /// Waits until somebody else stops the process or has continued it.
+    fn told(&mut self) -> impl Future<Output = JobControl>;
+
+    /// Gives the terminal back, stops the process until it is continued where that is asked, and takes the terminal
+    /// again; after it nothing that was drawn is there.
     ///
     /// # Errors
     /// When the terminal cannot be written.
-    fn suspend(&mut self) -> std::io::Result<()>;
+    fn obey(&mut self, what: JobControl) -> impl Future<Output = std::io::Result<()>>;
+}
+
+/// What shells do to their jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobControl {
+    /// The process is to stop.
+    Stop,
+    /// The process goes on after it was stopped in a way that cannot be noticed, and the terminal may be anyhow.
+    Continued,
 }
 
 impl<T: Surroundings> Surroundings for &mut T {
@@ -69,8 +83,12 @@ impl<T: Surroundings> Surroundings for &mut T {
         (**self).mouse(taken)
     }
 
-    fn suspend(&mut self) -> std::io::Result<()> {
-        (**self).suspend()
+    async fn told(&mut self) -> JobControl {
+        (**self).told().await
+    }
+
+    async fn obey(&mut self, what: JobControl) -> std::io::Result<()> {
+        (**self).obey(what).await
     }
 }
 
@@ -107,7 +125,7 @@ where
         draw: false,
         redraw: false,
         work: false,
-        suspend: false,
+        job_control: None,
         quit: false,
     };
     todo.add(
@@ -117,9 +135,25 @@ where
     let mut next_frame = Instant::now();
     let mut backend_alive = true;
     loop {
+        if let Some(what) = todo.job_control.take() {
+            surroundings
+                .obey(what)
+                .await
+                .context("giving the terminal back and taking it again")?;
+            // Nobody tells a job that is stopped of a new size.
+            let size = screen.size().context("asking the terminal for its size")?;
+            let resized = app.update(Msg::Resize(size.width, size.height));
+            todo.add(resized, &mut surroundings)?;
+            (todo.draw, todo.redraw) = (true, true);
+            next_frame = Instant::now();
+        }
         let first = tokio::select! {
             biased;
             () = &mut stop => break,
+            what = surroundings.told() => {
+                todo.job_control = Some(what);
+                None
+            }
             event = input.next() => match event {
                 None => break,
                 Some(event) => {
@@ -129,7 +163,9 @@ where
             },
             () = sleep_until(next_frame), if todo.draw => {
                 if std::mem::take(&mut todo.redraw) {
-                    screen.clear().context("clearing the terminal")?;
+                    // Not `clear`, which asks the terminal where the cursor is: the answer would be taken for input.
+                    let size = screen.size().context("asking the terminal for its size")?;
+                    screen.resize(Rect::from((Position::ORIGIN, size))).context("clearing the terminal")?;
                 }
                 screen.draw(|frame| view::draw(&app, frame)).context("drawing on the terminal")?;
                 todo.draw = false;
@@ -166,17 +202,12 @@ where
             if let Some(msg) = msg {
                 todo.add(app.update(msg), &mut surroundings)?;
             }
-            if todo.quit || todo.suspend {
+            if todo.quit || todo.job_control.is_some() {
                 break;
             }
         }
         if todo.quit {
             break;
-        }
-        if std::mem::take(&mut todo.suspend) {
-            surroundings.suspend().context("suspending")?;
-            (todo.draw, todo.redraw) = (true, true);
-            next_frame = Instant::now();
         }
     }
     backend.abort();
@@ -207,7 +238,7 @@ struct Todo {
     draw: bool,
     redraw: bool,
     work: bool,
-    suspend: bool,
+    job_control: Option<JobControl>,
     quit: bool,
 }
 
@@ -219,7 +250,7 @@ impl Todo {
                 Effect::Redraw => (self.draw, self.redraw) = (true, true),
                 Effect::Continue => self.work = true,
                 Effect::Quit => self.quit = true,
-                Effect::Suspend => self.suspend = true,
+                Effect::Suspend => self.job_control = Some(JobControl::Stop),
                 Effect::Want(interest) => {
                     self.want.send_replace(*interest);
                 }
@@ -292,10 +323,20 @@ mod tests {
                 partial: false,
             })),
             Step::AwaitWanted(JobId(2)),
-            Step::Report(BackendMsg::Log(JobId(2), LogEvent::Begin { attempt: 1 })),
             Step::Report(BackendMsg::Log(
                 JobId(2),
-                LogEvent::Chunk(b"unmistakable\n".to_vec()),
+                LogEvent::Begin { attempt: 1, total: 0 },
+            )),
+            Step::Report(BackendMsg::Log(
+                JobId(2),
+                LogEvent::Pieces(
+                    vec![caur_core::log::LogPiece {
+                        offset: 0,
+                        at: NOW,
+                        bytes: b"unmistakable\n".to_vec(),
+                    }],
+                    Vec::new(),
+                ),
             )),
         ]);
         let written = Written(watch::Sender::new(Vec::new()));

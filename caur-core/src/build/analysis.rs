@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags};
 /// Lines that are kept.
 const LINES: usize = 100;
 /// Bytes of the report that are read.
-const BYTES: u64 = 16 << 10;
+const BYTES: usize = 16 << 10;
 
 /// The lines of the report about `pkgbase` in `directory`; none where there is no report that can be read. A report
 /// that is too long says so in its last line.
@@ -37,14 +37,13 @@ fn beginning(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is no plain file"));
     }
     let mut text = Vec::new();
-    file.take(BYTES + 1).read_to_end(&mut text)?;
+    file.take(BYTES as u64 + 1).read_to_end(&mut text)?;
     Ok(text)
 }
 
 fn lines(report: &[u8]) -> Vec<String> {
-    let whole = report.len() as u64 <= BYTES;
-    let kept = &report[..report.len().min(usize::try_from(BYTES).unwrap_or(usize::MAX))];
-    let text = String::from_utf8_lossy(kept);
+    let whole = report.len() <= BYTES;
+    let text = String::from_utf8_lossy(&report[..report.len().min(BYTES)]);
     let mut lines: Vec<String> = text
         .lines()
         .map(|line| line.replace(|c: char| c.is_control(), " ").trim_end().to_owned())
@@ -76,7 +75,7 @@ mod tests {
     #[test]
     fn a_long_report_is_cut_and_says_so() {
         for text in ["x\n".repeat(101), "x".repeat(17 << 10), "é\n".repeat(9000)] {
-            let found = lines(&text.as_bytes()[..text.len().min(BYTES as usize + 1)]);
+            let found = lines(&text.as_bytes()[..text.len().min(BYTES + 1)]);
             assert!(found.len() <= LINES, "{}", found.len());
             assert_eq!(found.last().unwrap(), "the rest of the report is left out");
         }

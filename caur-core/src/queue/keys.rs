@@ -77,19 +77,19 @@ pub(super) fn index(target: &Target) -> String {
     format!("{{caur}}:publish:index:{target}")
 }
 
-/// What a builder uploaded.
-pub(super) fn result(id: JobId) -> String {
-    format!("{{caur}}:build:result:{id}")
-}
-
 /// The last builds of a `TARGET/ARCH/PKGBASE`.
 pub(super) fn past(key: &str) -> String {
     format!("{{caur}}:q:past:{key}")
 }
 
-/// Sums over an hour, counted since 1970.
+/// The counters of an hour, which is counted since 1970.
 pub(super) fn hour(hour: u64) -> String {
     format!("{{caur}}:q:hour:{hour}")
+}
+
+/// What each builder did in that hour.
+pub(super) fn hour_builders(hour: u64) -> String {
+    format!("{{caur}}:q:hour-builders:{hour}")
 }
 
 /// What came of a marked operation.

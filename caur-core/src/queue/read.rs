@@ -81,6 +81,15 @@ impl Queue {
     /// # Errors
     /// As [`Queue::job`].
     pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<Job>, QueueError> {
+        let ids = self.job_ids(filter).await?;
+        self.jobs_by_id(&ids).await
+    }
+
+    /// The identifiers of the jobs that [`Queue::jobs`] reads, in its order, for who reads them piece by piece.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn job_ids(&self, filter: JobFilter) -> Result<Vec<JobId>, QueueError> {
         let mut ids: Vec<u64> = self.ids(keys::ACTIVE, false, None).await?;
         if filter.finished > 0 {
             let finished = self.ids(keys::FINISHED, true, Some(filter.finished)).await?;
@@ -88,8 +97,16 @@ impl Queue {
             let seen: HashSet<u64> = ids.iter().copied().collect();
             ids.extend(finished.into_iter().filter(|id| !seen.contains(id)));
         }
-        let ids: Vec<JobId> = ids.into_iter().map(JobId).collect();
-        self.jobs_by_id(&ids).await
+        Ok(ids.into_iter().map(JobId).collect())
+    }
+
+    /// How many jobs are not final: cheap enough to notice that something was missed.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn active_jobs(&self) -> Result<usize, QueueError> {
+        self.query("count the jobs", redis::cmd("ZCARD").arg(keys::ACTIVE))
+            .await
     }
 
     /// These jobs, in this order, without those that are not there (any more).

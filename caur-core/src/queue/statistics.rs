@@ -17,7 +17,9 @@ pub const HISTOGRAM_BOUNDS: [u64; 23] = [
     2, 4, 7, 12, 20, 35, 60, 100, 180, 300, 500, 900, 1500, 2700, 4500, 7200, 12_600, 21_600, 36_000, 64_800,
     108_000, 180_000, 302_400,
 ];
-/// The order of the numbers in the line of ended jobs.
+/// Places of a histogram.
+const PLACES: usize = HISTOGRAM_BOUNDS.len() + 1;
+/// The order of the counters of ended jobs, which stand first among those of an hour.
 const ENDED: [JobState; 8] = [
     JobState::Succeeded,
     JobState::AlreadyBuilt,
@@ -38,6 +40,12 @@ const BUILT: [JobState; 4] = [
 /// Where an attempt's end says nothing of the package.
 const BUILDER_FAILED: [JobState; 2] = [JobState::Backoff, JobState::InfrastructureFailed];
 
+/// The first counter of an hour's histogram of waits, and that of builds.
+const WAITS_AT: usize = ENDED.len();
+const BUILDS_AT: usize = WAITS_AT + PLACES;
+/// Bytes of a counter.
+const COUNTER: usize = 4;
+
 const HOUR_MS: u64 = 3_600_000;
 /// Hours that are kept; as in `scripts/past.lua`.
 const HOURS_KEPT: u32 = 8 * 24;
@@ -50,6 +58,15 @@ pub struct Histogram {
 }
 
 impl Histogram {
+    fn of(mut counts: Vec<u64>) -> Self {
+        let used = counts
+            .iter()
+            .rposition(|count| *count > 0)
+            .map_or(0, |last| last + 1);
+        counts.truncate(used);
+        Self { counts }
+    }
+
     /// Counts one duration in seconds.
     pub fn record(&mut self, seconds: u64) {
         let place = HISTOGRAM_BOUNDS.partition_point(|bound| *bound < seconds);
@@ -203,11 +220,11 @@ impl Queue {
         let mut pipeline = Pipeline::new();
         pipeline.xrange(keys::SAMPLES, (first * HOUR_MS).to_string(), "+");
         for hour in first..=now {
-            pipeline.hgetall(keys::hour(hour));
+            pipeline.get(keys::hour(hour)).hgetall(keys::hour_builders(hour));
         }
         let mut answers: Vec<redis::Value> = self.pipeline("read statistics", &pipeline).await?;
         let corrupt = |error: redis::ParsingError| QueueError::corrupt("statistics", error);
-        let fields = answers.split_off(1);
+        let of_hours = answers.split_off(1);
         let samples: StreamRangeReply =
             redis::from_redis_value(answers.pop().unwrap_or(redis::Value::Nil)).map_err(corrupt)?;
         let mut statistics = Statistics {
@@ -216,37 +233,50 @@ impl Queue {
                 .iter()
                 .filter_map(|entry| sample(&entry.id, &entry.get::<String>("s")?))
                 .collect(),
-            hours: Vec::with_capacity(fields.len()),
+            hours: Vec::new(),
         };
-        for (hour, fields) in (first..=now).zip(fields) {
-            let fields: HashMap<String, String> = redis::from_redis_value(fields).map_err(corrupt)?;
-            statistics.hours.push(hour_statistics(hour * HOUR_MS, &fields));
+        for (hour, answers) in (first..=now).zip(of_hours.chunks_exact(2)) {
+            let answers = redis::Value::Array(answers.to_vec());
+            let (counters, builders): (Option<Vec<u8>>, HashMap<String, String>) =
+                redis::from_redis_value(answers).map_err(corrupt)?;
+            let counters = counters.unwrap_or_default();
+            statistics
+                .hours
+                .push(hour_statistics(hour * HOUR_MS, &counters, &builders));
         }
         Ok(statistics)
     }
 }
 
-fn hour_statistics(hour_start_ms: u64, fields: &HashMap<String, String>) -> HourStatistics {
-    let line = |name: &str| fields.get(name).map(|text| numbers(text)).unwrap_or_default();
-    let ended = ENDED.into_iter().zip(line("ended"));
-    let builders = fields.iter().filter_map(|(field, text)| {
-        let mut numbers = numbers(text).into_iter();
-        let sums = BuilderHour {
-            builds: numbers.next()?,
-            failures: numbers.next().unwrap_or_default(),
-            busy_seconds: numbers.next().unwrap_or_default(),
+fn hour_statistics(
+    hour_start_ms: u64,
+    counters: &[u8],
+    builders: &HashMap<String, String>,
+) -> HourStatistics {
+    let mut counters = counters.chunks_exact(COUNTER).map(|bytes| {
+        bytes
+            .iter()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    });
+    let mut take = |count| counters.by_ref().take(count).collect::<Vec<u64>>();
+    let ended = ENDED.into_iter().zip(take(ENDED.len()));
+    let (waits, builds) = (take(PLACES), take(PLACES));
+    let builders = builders.iter().filter_map(|(name, line)| {
+        let [builds, failures, busy_seconds] = numbers(line)[..] else {
+            return None;
         };
-        Some((field.strip_prefix('@')?.to_owned(), sums))
+        let sums = BuilderHour {
+            builds,
+            failures,
+            busy_seconds,
+        };
+        Some((name.clone(), sums))
     });
     HourStatistics {
         hour_start_ms,
         ended: ended.filter(|(_, count)| *count > 0).collect(),
-        waits: Histogram {
-            counts: line("waits"),
-        },
-        builds: Histogram {
-            counts: line("builds"),
-        },
+        waits: Histogram::of(waits),
+        builds: Histogram::of(builds),
         builders: builders.collect(),
     }
 }
@@ -281,12 +311,13 @@ pub(super) fn lua_constants() -> String {
     let set = |states: &[JobState]| {
         let states = states.iter().enumerate();
         let entries: Vec<String> = states
-            .map(|(place, state)| format!("['{state}'] = {}", place + 1))
+            .map(|(place, state)| format!("['{state}'] = {place}"))
             .collect();
         format!("{{ {} }}", entries.join(", "))
     };
     format!(
-        "local HISTOGRAM_BOUNDS, ENDED, BUILT, BUILDER_FAILED = {{ {} }}, {}, {}, {}",
+        "local HISTOGRAM_BOUNDS, WAITS_AT, BUILDS_AT = {{ {} }}, {WAITS_AT}, {BUILDS_AT}\n\
+         local ENDED, BUILT, BUILDER_FAILED = {}, {}, {}",
         bounds.join(", "),
         set(&ENDED),
         set(&BUILT),

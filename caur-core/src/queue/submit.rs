@@ -227,6 +227,12 @@ fn report(
     answer: &[String],
     broken: Vec<BrokenEdge>,
 ) -> Result<SubmitReport, QueueError> {
+    if answer.len() != 2 * batch.len() {
+        return Err(QueueError::corrupt(
+            "the answer to a submit",
+            "it is about another batch: was the mark used before?",
+        ));
+    }
     let jobs = batch
         .into_iter()
         .zip(answer.chunks_exact(2))

@@ -66,7 +66,7 @@ impl App {
             Action::CopyUrl if self.known.farm.logs_url.is_none() => {
                 Some("the farm publishes no address of its log pages (LOGS_URL)".to_owned())
             }
-            _ => None,
+            _ => self.why_not_repository(action),
         }
     }
 }

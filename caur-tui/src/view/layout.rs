@@ -62,6 +62,8 @@ pub fn areas(app: &App, screen: Rect) -> Areas {
     areas.summary = line(roomy && matches!(app.view(), View::History | View::Statistics), 8);
     let footer = u16::from(left > 1);
     let detail = match app.view() {
+        View::Repository if roomy => 3.min(left.saturating_sub(8)),
+        View::Repository => u16::from(left >= 6),
         View::Queue | View::History if roomy => 2.min(left.saturating_sub(8)),
         View::Activity if roomy => 3.min(left.saturating_sub(8)),
         View::Builders if roomy => screen::builders::draw::detail_height(app, left.saturating_sub(1)),

@@ -42,7 +42,10 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
             screen::builders::draw::draw(app, areas.body, buffer);
             screen::builders::draw::draw_detail(app, areas.detail, buffer);
         }
-        View::Repository => screen::repository::draw::draw(app, areas.body, buffer),
+        View::Repository => {
+            screen::repository::draw::draw(app, areas.body, buffer);
+            screen::repository::draw::draw_detail(app, areas.detail, buffer);
+        }
         View::History => {
             screen::history::summary::draw(app, areas.summary, buffer);
             screen::history::draw::draw(app, areas.body, buffer);

@@ -1,6 +1,6 @@
 -- What is kept of the past for people to look at; nothing that the queue decides depends on it. Each change of a state
--- costs a few small writes here: phases of an attempt, the last builds of a package, and sums over an hour. A line of
--- numbers in one field is what a week of hours can be read in over a bad link.
+-- costs a few small writes here: phases of an attempt, the last builds of a package, and counters of an hour, which stand
+-- in one string, so that a week of them is read quickly over a bad link.
 
 local HOUR_MS = 3600000
 local HOURS_KEPT_S = 691200
@@ -11,6 +11,7 @@ local PHASE_CODES = { fetch = 'f', prepare = 'p', build = 'b', upload = 'u', upl
 
 local function past_key(key) return '{caur}:q:past:' .. key end
 local function hour_key(time) return '{caur}:q:hour:' .. text(math.floor(time / HOUR_MS)) end
+local function builders_key(time) return '{caur}:q:hour-builders:' .. text(math.floor(time / HOUR_MS)) end
 
 -- The phases of the last attempt, as CODE:MILLISECONDS after its claim each.
 local function phases_of(id)
@@ -35,45 +36,50 @@ local function note_phase(id, name)
   put_long(id, 'phases', phases == '' and entry or phases .. ' ' .. entry)
 end
 
--- Adds to one number of a line of numbers that stands for an hour.
-local function add_to(time, field, place, count)
-  local key, numbers = hour_key(time), {}
-  for number in string.gmatch(call('HGET', key, field) or '', '%d+') do numbers[#numbers + 1] = number end
-  for i = #numbers + 1, place do numbers[i] = '0' end
-  numbers[place] = text(tonumber(numbers[place]) + count)
-  call('HSET', key, field, table.concat(numbers, ' '))
-  call('EXPIRE', key, HOURS_KEPT_S)
+-- Adds one to some of the counters of this hour.
+local function count(places)
+  local key, words = hour_key(NOW), {}
+  for _, place in ipairs(places) do
+    local n = #words
+    words[n + 1], words[n + 2], words[n + 3], words[n + 4] = 'INCRBY', 'u32', '#' .. place, 1
+  end
+  for _, now in ipairs(call('BITFIELD', key, unpack(words))) do
+    if now == 1 then return call('EXPIRE', key, HOURS_KEPT_S) end
+  end
 end
 
-local function count_seconds(field, milliseconds)
-  local seconds = math.floor(milliseconds / 1000)
-  local bucket = 1
-  while bucket <= #HISTOGRAM_BOUNDS and seconds > HISTOGRAM_BOUNDS[bucket] do bucket = bucket + 1 end
-  add_to(NOW, field, bucket, 1)
+-- The counter of a duration in a histogram that begins at the counter `first`.
+local function bucket(first, milliseconds)
+  local seconds = milliseconds / 1000
+  local place = 1
+  while place <= #HISTOGRAM_BOUNDS and seconds >= HISTOGRAM_BOUNDS[place] + 1 do place = place + 1 end
+  return first + place - 1
 end
 
 -- What a builder did: an attempt that left `building` for `state`. Its time counts for the hours in which it passed.
 local function count_build(builder, started, state)
-  local field = '@' .. builder
-  if BUILT[state] then count_seconds('builds', NOW - started) end
-  if BUILT[state] or BUILDER_FAILED[state] then add_to(NOW, field, 1, 1) end
-  if state ~= 'uploaded' and (BUILT[state] or BUILDER_FAILED[state]) then add_to(NOW, field, 2, 1) end
-  local from = math.max(started, NOW - HOURS_KEPT_S * 1000)
-  while from < NOW do
+  local is_build = BUILT[state] or BUILDER_FAILED[state]
+  local builds, failures = is_build and 1 or 0, is_build and state ~= 'uploaded' and 1 or 0
+  local from = math.min(NOW, math.max(started, NOW - HOURS_KEPT_S * 1000))
+  repeat
+    local key = builders_key(from)
     local till = math.min(NOW, (math.floor(from / HOUR_MS) + 1) * HOUR_MS)
-    local seconds = math.floor(till / 1000) - math.floor(from / 1000)
-    if seconds > 0 then add_to(from, field, 3, seconds) end
+    local seconds, last = math.floor(till / 1000) - math.floor(from / 1000), till == NOW
+    local sums = call('HGET', key, builder)
+    local b, f, s = string.match(sums or '', '^(%d+) (%d+) (%d+)$')
+    b, f, s = (b or 0) + (last and builds or 0), (f or 0) + (last and failures or 0), (s or 0) + seconds
+    call('HSET', key, builder, table.concat({ text(b), text(f), text(s) }, ' '))
+    if not sums then call('EXPIRE', key, HOURS_KEPT_S) end
     from = till
-  end
+  until last
 end
 
 -- One line of a package's past. Its jobs are kept as long as finished ones, and so is this.
-local function note_past(id, attempt, builder, key, started, state, reason)
+local function note_past(id, attempt, builder, key, started, built, state, reason)
   local outcome = (state == 'backoff' and 'infrastructure') or (state == 'ready' and 'released') or state
-  local built = phase_start(phases_of(id), PHASE_CODES.uploaded) or NOW - started
-  call('LPUSH', past_key(key), table.concat({ id, attempt, outcome, builder, text(started), NOW_TEXT,
+  local length = call('LPUSH', past_key(key), table.concat({ id, attempt, outcome, builder, text(started), NOW_TEXT,
     text(math.floor(built / 1000)), (string.gsub(string.sub(reason, 1, 200), '%c', ' ')) }, '\t'))
-  call('LTRIM', past_key(key), 0, PAST_KEPT - 1)
+  if length > PAST_KEPT then call('LTRIM', past_key(key), 0, PAST_KEPT - 1) end
   call('PEXPIRE', past_key(key), text(setting('keep_finished_ms', 2592000000)))
 end
 
@@ -81,22 +87,27 @@ end
 note_change = function(id, old, state, reason)
   local from, attempt, builder, key = old[1], old[2] or '0', old[3] or '', old[4]
   local started = tonumber(old[9] or '')
+  local counters = {}
   if state == 'building' then
     -- The first attempt waits from when the job became ready first, the others do from when it did again.
     local since = tonumber(attempt == '1' and old[10] or old[8])
-    count_seconds('waits', math.max(0, NOW - since))
-    if attempt ~= '1' then
-      call('HDEL', job_key(id), 'phases')
-      call('HDEL', long_key(id), 'phases')
-    end
+    counters[1] = bucket(WAITS_AT, math.max(0, NOW - since))
+    if attempt ~= '1' then forget(id, 'phases') end
+  elseif from == 'building' and started then
+    count_build(builder, started, state)
+    if BUILT[state] then counters[1] = bucket(BUILDS_AT, NOW - started) end
   end
-  if from == 'building' and started then count_build(builder, started, state) end
-  if state == 'uploaded' or state == 'publishing' then note_phase(id, state) end
-  local ended = FINAL[state] and (from == 'uploaded' or from == 'publishing')
-  if started and (ended or (from == 'building' and state ~= 'uploaded')) then
-    note_past(id, attempt, builder, key, started, state, reason)
+  if FINAL[state] then counters[#counters + 1] = ENDED[state] end
+  if counters[1] then count(counters) end
+
+  if state == 'uploaded' or state == 'publishing' then
+    note_phase(id, state)
+  elseif started and from == 'building' then
+    note_past(id, attempt, builder, key, started, NOW - started, state, reason)
+  elseif started and (from == 'uploaded' or from == 'publishing') then
+    local built = phase_start(phases_of(id), PHASE_CODES.uploaded) or NOW - started
+    note_past(id, attempt, builder, key, started, built, state, reason)
   end
-  if FINAL[state] then add_to(NOW, 'ended', ENDED[state], 1) end
 end
 
 -- Notes how long the queue is, every few minutes.

@@ -243,17 +243,15 @@ async fn a_week_is_read_with_less_than_300_kilobytes() {
     let farm = Fixture::new().await;
     // A busy farm with ten builders of two slots.
     let line = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
-    let histogram = line(&[12; 24]);
+    let counters = vec![1_u8; 56 * 4];
     let now = farm.queue.now().await.unwrap();
     let mut commands = redis::pipe();
     for hour in 0..168 {
-        let key = keys::hour(now / HOUR_MS - hour);
-        commands
-            .hset(&key, "ended", line(&[110, 25, 3, 12, 1, 1, 4, 2]))
-            .hset(&key, "waits", &histogram)
-            .hset(&key, "builds", &histogram);
+        let hour = now / HOUR_MS - hour;
+        commands.set(keys::hour(hour), &counters);
         for builder in 0..10 {
-            commands.hset(&key, format!("@builder-{builder}"), line(&[15, 3, 7100]));
+            let (name, sums) = (format!("builder-{builder}"), line(&[15, 3, 7100]));
+            commands.hset(keys::hour_builders(hour), name, sums);
         }
     }
     for sample in (0..168 * 12).rev() {

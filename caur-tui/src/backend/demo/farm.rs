@@ -120,14 +120,6 @@ impl Farm {
         }
     }
 
-    /// The repositories of the farm.
-    pub fn targets(&self) -> Vec<Target> {
-        let mut targets: Vec<Target> = self.jobs.iter().map(|job| job.request.target.clone()).collect();
-        targets.sort_unstable();
-        targets.dedup();
-        targets
-    }
-
     /// The builders as they are now.
     pub fn builders(&self) -> Vec<BuilderStatus> {
         let builders = self.builders.iter();

@@ -3,23 +3,27 @@
 //! [`farm`] holds it, [`work`] advances it, [`operate`] changes it as operators ask; [`seen`] tells the console what it
 //! wants to know. What happened before anybody looked is in [`past`].
 
+mod database;
 mod farm;
 mod fleet;
 mod log;
 mod operate;
 mod outlook;
 mod past;
+mod repository;
 mod seen;
 mod statistics;
 mod work;
 
+use caur_core::log::LogPiece;
 use caur_core::model::{IdError, JobId};
 use tokio::time::{MissedTickBehavior, interval};
 
-use self::farm::{Farm, STEP};
+use self::farm::{Farm, PACKAGES, STEP};
+use self::repository::DemoRepositories;
 use self::seen::Seen;
 use super::{Backend, Reports, Wishes};
-use crate::msg::{BackendMsg, FarmNews, LinkState, LogEvent, OperationNews, Request};
+use crate::msg::{BackendMsg, LinkState, LogEvent, OperationNews, Request};
 
 /// The link is lost for a while every so many steps, to show what that looks like.
 const OUTAGE_EVERY: u32 = 1800;
@@ -31,6 +35,7 @@ const KEPT: usize = 12 << 10;
 #[derive(Debug)]
 pub struct Demo {
     farm: Farm,
+    repositories: DemoRepositories,
     steps: u32,
 }
 
@@ -42,6 +47,7 @@ impl Demo {
     pub fn new(now: u64) -> Result<Self, IdError> {
         Ok(Self {
             farm: Farm::new(now)?,
+            repositories: DemoRepositories::new(PACKAGES, now)?,
             steps: 0,
         })
     }
@@ -67,6 +73,7 @@ impl Sent {
             };
         }
         let Some(job) = wanted else { return Vec::new() };
+        let now = farm.snapshot().taken;
         let Some((attempt, text, complete)) = farm.log(job) else {
             let missing = BackendMsg::Log(job, LogEvent::Missing);
             return if is_new { vec![missing] } else { Vec::new() };
@@ -74,10 +81,13 @@ impl Sent {
         let mut news = Vec::new();
         if self.attempt != attempt {
             (self.attempt, self.bytes, self.ended) = (attempt, 0, false);
-            news.push(LogEvent::Begin { attempt });
+            news.push(LogEvent::Begin {
+                attempt,
+                total: text.len() as u64,
+            });
         }
         if let Some(more) = text.get(self.bytes..).filter(|more| !more.is_empty()) {
-            news.extend(pieces(more));
+            news.push(pieces(self.bytes, now, more));
             self.bytes = text.len();
         }
         if complete && !self.ended {
@@ -90,17 +100,19 @@ impl Sent {
     }
 }
 
-/// `text` as chunks, without its middle where it is beyond the farm's size limit.
-fn pieces(text: &[u8]) -> Vec<LogEvent> {
+/// `text`, which begins at an offset, as pieces without their middle where it is beyond the farm's size limit.
+fn pieces(offset: usize, at: u64, text: &[u8]) -> LogEvent {
+    let piece = |start: usize, end: usize| LogPiece {
+        offset: (offset + start) as u64,
+        at,
+        bytes: text[start..end].to_vec(),
+    };
     if text.len() <= 2 * KEPT {
-        return vec![LogEvent::Chunk(text.to_vec())];
+        return LogEvent::Pieces(vec![piece(0, text.len())], Vec::new());
     }
     let tail = text.len() - KEPT;
-    vec![
-        LogEvent::Chunk(text[..KEPT].to_vec()),
-        LogEvent::Cut((tail - KEPT) as u64),
-        LogEvent::Chunk(text[tail..].to_vec()),
-    ]
+    let cut = (offset + KEPT) as u64..(offset + tail) as u64;
+    LogEvent::Pieces(vec![piece(0, KEPT), piece(tail, text.len())], vec![cut])
 }
 
 impl Backend for Demo {
@@ -119,7 +131,7 @@ impl Backend for Demo {
             tokio::select! {
                 changed = wishes.interest.changed() => if changed.is_err() { return },
                 request = wishes.requests.recv() => match request {
-                    Some(request) => news.extend(self.carry_out(&request)),
+                    Some(request) => news.extend(self.carry_out(request)),
                     None => return,
                 },
                 _ = ticks.tick() => news = self.tick(),
@@ -128,6 +140,12 @@ impl Backend for Demo {
                 let interest = wishes.interest.borrow_and_update().clone();
                 news.extend(seen.news(&self.farm, &interest));
                 news.extend(sent.news(&mut self.farm, interest.log.map(|(job, _)| job)));
+                let snapshot = self.farm.snapshot();
+                self.repositories.publish(&snapshot.jobs, snapshot.taken);
+                news.extend(
+                    self.repositories
+                        .news(interest.repository.as_ref(), snapshot.taken),
+                );
             }
         }
     }
@@ -147,11 +165,12 @@ impl Demo {
         match self.steps % OUTAGE_EVERY {
             0 => self.back(),
             phase if phase + OUTAGE_STEPS == OUTAGE_EVERY => {
-                vec![BackendMsg::Link(LinkState::Reconnecting {
+                let lost = BackendMsg::Link(LinkState::Reconnecting {
                     attempt: 1,
                     next_in: STEP * OUTAGE_STEPS,
                     reason: "the demo farm pretends that its link was lost".to_owned(),
-                })]
+                });
+                [vec![lost], self.repositories.lost()].concat()
             }
             _ if changed && self.is_online() => vec![BackendMsg::Jobs(self.farm.snapshot())],
             _ => Vec::new(),
@@ -159,40 +178,38 @@ impl Demo {
     }
 
     /// Does what was asked for, and says what came of it.
-    fn carry_out(&mut self, request: &Request) -> Vec<BackendMsg> {
+    fn carry_out(&mut self, request: Request) -> Vec<BackendMsg> {
         match request {
             Request::Operate(operation) => {
                 let news = if self.is_online() {
-                    self.farm.operate(operation)
+                    self.farm.operate(&operation)
                 } else {
                     OperationNews::Never("the link was lost before it was sent".to_owned())
                 };
                 let told = BackendMsg::Operation(operation.id, news);
                 vec![told, BackendMsg::Jobs(self.farm.snapshot())]
             }
-            // The repositories of the demo answer here.
-            Request::Repository(..) => Vec::new(),
+            Request::Repository(request, why) => {
+                vec![self.repositories.ask(request, why, self.farm.snapshot().taken)]
+            }
             Request::Reconnect if self.is_online() => Vec::new(),
             Request::Reconnect => {
                 self.steps += OUTAGE_EVERY - self.steps % OUTAGE_EVERY;
                 self.back()
             }
-            // The demo asks nothing.
-            Request::Answer(..) => Vec::new(),
+            // The demo asks nothing, and sends all that it has of a log.
+            Request::Answer(..) | Request::Page(_) => Vec::new(),
         }
     }
 
-    fn back(&self) -> Vec<BackendMsg> {
+    fn back(&mut self) -> Vec<BackendMsg> {
         vec![
             BackendMsg::Link(LinkState::Online),
             BackendMsg::Access {
                 may_operate: true,
                 who: operate::YOU.to_owned(),
             },
-            BackendMsg::Farm(FarmNews {
-                targets: self.farm.targets(),
-                logs_url: Some("https://logs.garden.example/logs.html".to_owned()),
-            }),
+            self.repositories.farm(),
             BackendMsg::Jobs(self.farm.snapshot()),
         ]
     }
@@ -219,13 +236,15 @@ mod tests {
             .id;
         let mut sent = Sent::default();
         let first = sent.news(&mut farm, Some(building));
-        assert!(matches!(first[0], BackendMsg::Log(id, LogEvent::Begin { attempt: 1.. }) if id == building));
+        assert!(
+            matches!(first[0], BackendMsg::Log(id, LogEvent::Begin { attempt: 1.., .. }) if id == building)
+        );
         let before = sent.bytes;
         while farm.log(building).is_some_and(|(_, _, complete)| !complete) {
             farm.step().unwrap();
         }
         let rest = sent.news(&mut farm, Some(building));
-        assert!(matches!(&rest[0], BackendMsg::Log(_, LogEvent::Chunk(_))));
+        assert!(matches!(&rest[0], BackendMsg::Log(_, LogEvent::Pieces(..))));
         assert_eq!(rest.last(), Some(&BackendMsg::Log(building, LogEvent::End)));
         assert!(sent.bytes > before);
         assert_eq!(

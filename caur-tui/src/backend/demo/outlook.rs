@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use caur_core::model::{Job, JobId, JobState};
+use caur_core::model::{Job, JobId, JobState, Manifest, ManifestFile, PastBuild};
 use caur_core::queue::policy::NORMAL_SPEED;
 use caur_core::queue::simulate::{OnlineBuilder, Span, Standing, UnfinishedJob, forecast};
 use caur_core::queue::{Dependency, Why};
@@ -16,7 +16,41 @@ impl Farm {
     /// What is known of a job besides itself.
     pub fn details(&self, id: JobId) -> Option<JobDetails> {
         let job = self.job(id)?;
-        Some(JobDetails { why: self.why(job) })
+        Some(JobDetails {
+            job: job.clone(),
+            why: self.why(job),
+            manifest: manifest(job),
+            past: self.past_of(job),
+        })
+    }
+
+    /// Earlier builds of a job's package, newest first.
+    fn past_of(&self, job: &Job) -> Vec<PastBuild> {
+        let same = |other: &&Job| {
+            other.request.pkgbase == job.request.pkgbase && other.state.is_final() && other.attempt > 0
+        };
+        let mut past: Vec<PastBuild> = self
+            .jobs
+            .iter()
+            .chain(&self.past)
+            .filter(same)
+            .filter_map(|other| {
+                let (started, ended) = (other.started?, other.finished?);
+                Some(PastBuild {
+                    job: other.id,
+                    attempt: other.attempt,
+                    outcome: other.state.to_string(),
+                    builder: other.builder.clone().unwrap_or_default(),
+                    started,
+                    ended,
+                    build_seconds: ended.saturating_sub(started) / 1000,
+                    reason: other.reason.clone().unwrap_or_default(),
+                })
+            })
+            .collect();
+        past.sort_by_key(|build| std::cmp::Reverse(build.ended));
+        past.truncate(20);
+        past
     }
 
     /// When jobs are likely to start and to end.
@@ -159,6 +193,34 @@ fn standing(job: &Job) -> Standing {
             since: job.ready_at.unwrap_or(job.since),
         },
     }
+}
+
+/// What a job of the demo uploaded, with sizes and hashes that are made up like the files.
+fn manifest(job: &Job) -> Option<Manifest> {
+    if job.state != JobState::Succeeded {
+        return None;
+    }
+    let files = super::repository::files(job)
+        .into_iter()
+        .map(|name| ManifestFile {
+            size: 40_000 + job.id.0 % 90_000_000,
+            sha256: format!("{:016x}", job.id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)).repeat(4),
+            name,
+        });
+    Some(Manifest {
+        job: job.id,
+        attempt: job.attempt,
+        pkgbase: job.request.pkgbase.clone(),
+        target: job.request.target.clone(),
+        commit: job.built_commit.clone().or(job.request.build_commit.clone())?,
+        builder: job.builder.as_deref()?.parse().ok()?,
+        image: format!("sha256:{:016x}", job.id.0 / 7_000_000),
+        files: files.collect(),
+        namcap: vec![format!(
+            "{} W: Unused shared library '/usr/lib/libm.so.6'",
+            job.request.pkgbase
+        )],
+    })
 }
 
 #[cfg(test)]

@@ -199,6 +199,7 @@ impl Farm {
             let over = now > job.since + 1_500;
             if over {
                 enter(job, JobState::Succeeded, now, None);
+                job.packages = super::repository::files(job);
             }
             return over;
         }

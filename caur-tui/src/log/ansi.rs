@@ -49,10 +49,26 @@ enum State {
 impl Parser {
     /// Takes the next bytes and hands their pieces to `sink`.
     pub fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(Piece<'_>)) {
-        for &byte in bytes {
-            self.byte(byte, &mut sink);
+        let mut rest = bytes;
+        while let Some((&byte, after)) = rest.split_first() {
+            if self.state == State::Ground && is_plain(byte) {
+                let (plain, after) = rest.split_at(plain_length(rest));
+                self.flush(&mut sink);
+                sink(Piece::Text(
+                    std::str::from_utf8(plain).expect("plain bytes are ASCII"),
+                ));
+                rest = after;
+            } else {
+                self.byte(byte, &mut sink);
+                rest = after;
+            }
         }
         self.flush_complete(&mut sink);
+    }
+
+    /// Whether nothing of what was fed is still waiting for its rest.
+    pub fn is_idle(&self) -> bool {
+        self.state == State::Ground && self.text.is_empty()
     }
 
     /// Hands over a character that the log's end cut in two.
@@ -134,6 +150,19 @@ impl Parser {
         self.flush(sink);
         self.text = rest;
     }
+}
+
+/// Whether `byte` stands for itself: a character of ASCII that is no control.
+pub fn is_plain(byte: u8) -> bool {
+    byte.wrapping_sub(0x20) < 0x5f
+}
+
+/// How many bytes at the beginning of `bytes` are plain.
+fn plain_length(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .position(|&byte| !is_plain(byte))
+        .unwrap_or(bytes.len())
 }
 
 /// How many bytes at the end of `text` are the beginning of one valid character.
