@@ -59,15 +59,11 @@ const COLUMNS: &[Column<BuilderRow>] = &[
         Some(load) => worth(app, load > BUSY_LOAD, format!("{load:.2}")),
         None => Cell::plain(""),
     }),
-    number("memory", 76, 9, 5, |_, row| {
-        let machine = &row.builder.report.machine;
-        Cell::plain(format!(
-            "{}/{}",
-            size::bytes(machine.memory_free),
-            size::bytes(machine.memory)
-        ))
+    // Of both memory and disk: what is left.
+    number("memory", 76, 6, 5, |_, row| {
+        Cell::plain(size::bytes(row.builder.report.machine.memory_free))
     }),
-    number("disk", 52, 5, 6, |app, row| {
+    number("disk", 52, 7, 6, |app, row| {
         let free = row.builder.report.machine.disk_free;
         worth(app, free < LITTLE_DISK, size::bytes(free))
     }),

@@ -1,6 +1,6 @@
 //! The charts over time, and their legends: symbols with names and numbers, so that they can be read without colours.
 
-use caur_core::queue::{Histogram, QueueSample, Statistics};
+use caur_core::queue::{Histogram, Statistics};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -10,7 +10,7 @@ use ratatui::widgets::Widget;
 
 use super::columns::{Columns, widths};
 use super::lines::{self, Scale, Series, float};
-use super::series::{Bucket, queued, stuck};
+use super::series::{Bucket, Lengths, lengths};
 use crate::app::App;
 use crate::printable::cut;
 use crate::span;
@@ -156,9 +156,9 @@ const QUEUE: [(Marker, &str, &str, Meaning); 3] = [
     (Marker::Custom('x'), "x", "stuck", Meaning::Warning),
 ];
 
-/// The lengths in a sample, in the order of [`QUEUE`].
-fn lengths(sample: &QueueSample) -> [u64; 3] {
-    [queued(sample), sample.building, stuck(sample)]
+/// The values of a moment, in the order of [`QUEUE`].
+fn values(lengths: Lengths) -> [u64; 3] {
+    [lengths.queued, lengths.building, lengths.stuck]
 }
 
 pub(super) fn queue_legend(app: &App, statistics: &Statistics) -> Vec<Span<'static>> {
@@ -167,13 +167,13 @@ pub(super) fn queue_legend(app: &App, statistics: &Statistics) -> Vec<Span<'stat
     };
     let mut legend: Vec<Span<'static>> = QUEUE
         .into_iter()
-        .zip(lengths(last))
+        .zip(values(Lengths::of(last)))
         .map(|((_, symbol, name, meaning), value)| {
             key(symbol, format!("{value} {name}"), app.theme().style(meaning))
         })
         .collect();
     legend.push(Span::styled(
-        format!("of {} slots", last.slots_total),
+        format!("of {} slots now", last.slots_total),
         app.theme().faint(),
     ));
     legend
@@ -181,13 +181,16 @@ pub(super) fn queue_legend(app: &App, statistics: &Statistics) -> Vec<Span<'stat
 
 pub(super) fn draw_queue(app: &App, statistics: &Statistics, area: Rect, buffer: &mut Buffer) {
     let theme = app.theme();
+    let moments = lengths(
+        &statistics.samples,
+        usize::from(area.width.saturating_sub(LABELS)),
+    );
     let series: Vec<Series> = QUEUE
         .into_iter()
         .enumerate()
         .rev()
         .map(|(at, (marker, _, name, meaning))| {
-            let samples = statistics.samples.iter();
-            let points = samples.map(|sample| (float(sample.at), float(lengths(sample)[at])));
+            let points = moments.iter().map(|it| (float(it.at), float(values(*it)[at])));
             let is_stuck = name == "stuck";
             Series {
                 marker,

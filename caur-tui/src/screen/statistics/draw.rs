@@ -166,7 +166,7 @@ fn draw_panel(app: &App, statistics: &Statistics, panel: Panel, area: Rect, buff
         }
         Panel::Queue => {
             charts::draw_queue(app, statistics, body, buffer);
-            heading("queue", charts::queue_legend(app, statistics))
+            heading("queue at its peaks", charts::queue_legend(app, statistics))
         }
         Panel::Waits => {
             charts::draw_times(app, statistics, &buckets, |bucket| &bucket.waits, body, buffer);
