@@ -212,6 +212,7 @@ mod tests {
             commit: "0123456789012345678901234567890123456789".parse().unwrap(),
             builder: "builder".parse().unwrap(),
             image: "sha256:1".into(),
+            namcap: Vec::new(),
             files: vec![ManifestFile {
                 name: "foo-1-1-any.pkg.tar.zst".into(),
                 size: 7,

@@ -5,18 +5,17 @@
 
 #![warn(clippy::unwrap_used)]
 
-mod ansi;
 pub mod app;
 pub mod backend;
 pub mod console;
+mod date;
 pub mod diary;
 mod files;
 pub mod filter;
 pub mod first_start;
 mod input;
 pub mod keymap;
-mod log_model;
-mod log_pane;
+pub mod log;
 pub mod msg;
 pub mod operation;
 pub mod options;
@@ -28,12 +27,14 @@ mod recall;
 pub mod runtime;
 pub mod screen;
 pub mod settings;
-mod sgr;
+mod size;
 mod span;
 pub mod state_folder;
 pub mod table;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod theme;
 pub mod view;

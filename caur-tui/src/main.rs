@@ -113,7 +113,7 @@ async fn show(settings: Settings, state: Option<&Path>, utc_offset: i32) -> Resu
                     }),
                 },
             );
-            console::show(Interviewed::new(Farm::new(link), interview), setup).await
+            console::show(Interviewed::new(Farm::new(link, who()), interview), setup).await
         }
         Place::Demo => {
             let demo = Demo::new(runtime::now()).context("setting up the demo farm")?;
@@ -121,4 +121,12 @@ async fn show(settings: Settings, state: Option<&Path>, utc_offset: i32) -> Resu
         }
         Place::Unsaid => bail!("the configuration was removed while caur-tui started; start it again"),
     }
+}
+
+/// Who acts, as the trail shows it.
+fn who() -> String {
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_else(|| "someone at a console".to_owned())
 }

@@ -1,14 +1,17 @@
 //! What reaches the application, and what it asks for in return.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use caur_core::model::{BuilderStatus, Job, JobId, PublishedPackage, RequestId, Target};
+use caur_core::log::LogPiece;
+use caur_core::model::{BuilderStatus, Job, JobId, Manifest, PastBuild, PublishedPackage, RequestId, Target};
 use caur_core::queue::simulate::Span;
-use caur_core::queue::{Pause, RepoAnswer, RepoRequest, TrailEntry, WaitingRequest, Why};
+use caur_core::queue::{Pause, RepoAnswer, RepoRequest, Statistics, TrailEntry, WaitingRequest, Why};
 use crossterm::event::{KeyEvent, MouseEvent};
 
+use crate::log::PageWish;
 use crate::operation::{Operation, OperationId};
 use crate::question::{Answer, Question};
 
@@ -103,10 +106,23 @@ pub enum Request {
     Operate(Operation),
     /// Ask something of a repository, and why; answered by [`BackendMsg::Repo`].
     Repository(RepoRequest, String),
+    /// Fetch a part of a log; answered by [`BackendMsg::Log`].
+    Page(WantedPage),
     /// Connect now and not at the end of the pause.
     Reconnect,
     /// The answer to a question of the backend.
     Answer(u64, Answer),
+}
+
+/// A part of a job's log that is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantedPage {
+    /// Whose log.
+    pub job: JobId,
+    /// Which attempt.
+    pub attempt: u32,
+    /// Which part.
+    pub wish: PageWish,
 }
 
 /// A report from the backend.
@@ -150,6 +166,8 @@ pub enum BackendMsg {
     History(Vec<Job>, bool),
     /// The newest entries of the trail, newest first.
     Activity(Vec<TrailEntry>),
+    /// What the farm did over the hours that are shown.
+    Statistics(Box<Statistics>),
     /// What became of an operation.
     Operation(OperationId, OperationNews),
     /// Something that only a person can answer.
@@ -193,8 +211,14 @@ pub struct Snapshot {
 /// What is known of one job besides itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobDetails {
+    /// The job itself, which may have ended too long ago for the queue's list.
+    pub job: Job,
     /// Why it is not being built.
     pub why: Why,
+    /// What it uploaded; none while it is only listed.
+    pub manifest: Option<Manifest>,
+    /// Earlier builds of the package, newest first; none while it is only listed.
+    pub past: Vec<PastBuild>,
 }
 
 /// What the farm is made of.
@@ -246,15 +270,15 @@ pub enum OperationNews {
 /// A step in the life of a watched log. `Begin` comes first whenever a job is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogEvent {
-    /// The log of this attempt starts from its beginning; what was shown before is void.
+    /// The log of this attempt begins; what was shown of another one is void.
     Begin {
         /// The attempt, from 1.
         attempt: u32,
+        /// Bytes that it has so far.
+        total: u64,
     },
-    /// The next bytes.
-    Chunk(Vec<u8>),
-    /// So many bytes are missing here because of the log's size limit.
-    Cut(u64),
+    /// Parts of it from anywhere, and what was cut out by the log's size limit.
+    Pieces(Vec<LogPiece>, Vec<Range<u64>>),
     /// The log is complete.
     End,
     /// The queue holds no log of this job (yet, or any more).

@@ -327,10 +327,20 @@ mod tests {
                 partial: false,
             })),
             Step::AwaitWanted(JobId(2)),
-            Step::Report(BackendMsg::Log(JobId(2), LogEvent::Begin { attempt: 1 })),
             Step::Report(BackendMsg::Log(
                 JobId(2),
-                LogEvent::Chunk(b"unmistakable\n".to_vec()),
+                LogEvent::Begin { attempt: 1, total: 0 },
+            )),
+            Step::Report(BackendMsg::Log(
+                JobId(2),
+                LogEvent::Pieces(
+                    vec![caur_core::log::LogPiece {
+                        offset: 0,
+                        at: NOW,
+                        bytes: b"unmistakable\n".to_vec(),
+                    }],
+                    Vec::new(),
+                ),
             )),
         ]);
         let written = Written(watch::Sender::new(Vec::new()));

@@ -439,6 +439,7 @@ async fn build(farm: &Farm, base: &str, name: &str, version: &str) {
         commit: CommitId::new("0123456789012345678901234567890123456789").unwrap(),
         builder: report.name.clone(),
         image: "sha256:1".into(),
+        namcap: Vec::new(),
         files: vec![ManifestFile {
             name: file.file_name().unwrap().to_str().unwrap().to_owned(),
             size: content.len() as u64,

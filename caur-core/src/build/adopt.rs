@@ -109,7 +109,7 @@ impl Builder {
             image: Some(record.image.clone()),
             packages: Vec::new(),
             package_dir: adopted.results.pkgout.clone(),
-            namcap: None,
+            namcap: Vec::new(),
             seconds: 0,
         };
         phase.send_replace(Phase::Build);

@@ -1,7 +1,7 @@
 //! The builder's face: connects to the engine once, then turns orders into reports.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use bollard::Docker;
@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::analysis::findings;
 use super::classify::{Ending, Limits, classify};
 use super::collect::collect;
 use super::container::{self, Run};
@@ -112,7 +113,7 @@ impl Builder {
             image: None,
             packages: Vec::new(),
             package_dir: self.places.package_dir(&order.token),
-            namcap: None,
+            namcap: Vec::new(),
             seconds: 0,
         };
         let attempt = Attempt {
@@ -399,7 +400,8 @@ pub(super) async fn conclude(
         let pkgout = results.pkgout.clone();
         report.packages = on_disk(move || collect(&pkgout)).await?;
     }
-    report.namcap = namcap(&results.temp, pkgbase.as_str());
+    let (temp, pkgbase) = (results.temp.clone(), pkgbase.clone());
+    report.namcap = on_disk(move || Ok(findings(&temp, pkgbase.as_str()))).await?;
     Ok((outcome, reason))
 }
 
@@ -423,13 +425,6 @@ fn place_fillers(pkgout: &Path, names: &[String]) -> Result<(), BuildError> {
         fs::File::create(&path).map_err(BuildError::file("create", &path))?;
     }
     Ok(())
-}
-
-fn namcap(temp: &Path, pkgbase: &str) -> Option<PathBuf> {
-    let path = temp.join(format!("{pkgbase}.namcap"));
-    fs::symlink_metadata(&path)
-        .is_ok_and(|found| found.is_file())
-        .then_some(path)
 }
 
 fn describe_limits(limits: &Limits, settings: &BuilderSettings) -> String {

@@ -7,6 +7,7 @@
 //! Claiming, heartbeats and uploads happen elsewhere: an order comes in, a report goes out.
 
 mod adopt;
+mod analysis;
 mod builder;
 mod classify;
 mod collect;
@@ -78,8 +79,8 @@ pub struct BuildReport {
     pub packages: Vec<ManifestFile>,
     /// Where they lie until [`Builder::cleanup`].
     pub package_dir: PathBuf,
-    /// The analysis of the built packages, where the image left one.
-    pub namcap: Option<PathBuf>,
+    /// What namcap said about the built packages, where the image has it: the first 100 lines.
+    pub namcap: Vec<String>,
     /// Seconds that the attempt took.
     pub seconds: u64,
 }

@@ -141,6 +141,13 @@ text_id!(
     is_plain_name
 );
 text_id!(
+    /// What an operator does once, named by whoever does it: sent twice under one name, it is done once.
+    OperationMark,
+    "operation mark",
+    "letters, digits and any of @ . _ + -, not starting with - or ., at most 128 bytes",
+    is_plain_name
+);
+text_id!(
     /// A full git commit hash (SHA-1 or SHA-256) in lower-case hexadecimal.
     CommitId,
     "commit",

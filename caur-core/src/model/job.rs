@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildClass, CommitId, JobId, Pkgbase, SourceRepo, Target};
+use super::{BuildClass, CommitId, JobId, PastAttempt, PhaseStart, Pkgbase, SourceRepo, Target};
 
 /// What somebody asks to be built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -287,33 +287,6 @@ impl FromStr for JobState {
     }
 }
 
-/// What a builder is doing with a job it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Fetching the source repository and checking it out.
-    Fetch,
-    /// Preparing directories and the image.
-    Prepare,
-    /// The container runs.
-    Build,
-    /// Packages are on their way to the landing zone.
-    Upload,
-}
-
-impl Phase {
-    /// The phase's name in Redis, in JSON and on screen.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Fetch => "fetch",
-            Self::Prepare => "prepare",
-            Self::Build => "build",
-            Self::Upload => "upload",
-        }
-    }
-}
-
 /// A job as the queue holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
@@ -366,76 +339,9 @@ pub struct Job {
     pub finished: Option<u64>,
     /// Attempts before the last one, oldest first.
     pub history: Vec<PastAttempt>,
-}
-
-/// An attempt that was followed by another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PastAttempt {
-    /// Which one, from 1.
-    pub attempt: u32,
-    /// The state that it led to, or `lost`, `infrastructure` or `released`.
-    pub outcome: String,
-    /// Who built it.
-    pub builder: String,
-    /// Milliseconds since 1970 at which it was claimed.
-    pub started: Option<u64>,
-    /// Milliseconds since 1970 at which it ended, or at which it was given to somebody else.
-    pub ended: u64,
-    /// Why it ended so, in words.
-    pub reason: String,
-}
-
-/// Proof that its holder may write about one attempt of a job; an older one is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeaseToken {
-    /// The job.
-    pub job: JobId,
-    /// The attempt, from 1.
-    pub attempt: u32,
-    /// Random; tells this lease from one that a restored older Redis hands out again.
-    pub nonce: String,
-}
-
-/// How a build ended, in the terms that decide what happens next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BuildOutcome {
-    /// Packages were built and uploaded.
-    Built,
-    /// makepkg found this version in the repository.
-    AlreadyBuilt,
-    /// The package asked to be skipped.
-    Skipped,
-    /// The package does not build.
-    Failed,
-    /// Time ran out.
-    TimedOut,
-    /// Memory ran out.
-    OutOfMemory,
-    /// The queue asked to stop.
-    Canceled,
-    /// Not the package's fault: engine, network, disk, container gone.
-    Infrastructure,
-    /// The builder shuts down and hands the job back.
-    Released,
-}
-
-impl BuildOutcome {
-    /// The outcome's name in Redis.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Built => "built",
-            Self::AlreadyBuilt => "already-built",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-            Self::TimedOut => "timed-out",
-            Self::OutOfMemory => "out-of-memory",
-            Self::Canceled => "canceled",
-            Self::Infrastructure => "infrastructure",
-            Self::Released => "released",
-        }
-    }
+    /// What was done in the last attempt and from when on, in that order; a phase that is entered again counts once.
+    #[serde(default)]
+    pub phases: Vec<PhaseStart>,
 }
 
 /// What becomes of a job whose dependency failed.

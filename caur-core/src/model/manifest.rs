@@ -26,6 +26,9 @@ pub struct Manifest {
     pub image: String,
     /// The package files, by name.
     pub files: Vec<ManifestFile>,
+    /// What namcap says about them, line by line, as far as it was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namcap: Vec<String>,
 }
 
 impl Manifest {

@@ -31,7 +31,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError`] when Redis is out of reach or holds something unreadable.
     pub async fn audit(&self) -> Result<Vec<Violation>, QueueError> {
-        let jobs: BTreeMap<JobId, Job> = self
+        let mut jobs: BTreeMap<JobId, Job> = self
             .jobs(JobFilter {
                 finished: usize::MAX >> 1,
             })
@@ -39,6 +39,7 @@ impl Queue {
             .into_iter()
             .map(|job| (job.id, job))
             .collect();
+        self.read_all_edges(&mut jobs).await?;
         let mut found = Findings(Vec::new());
         self.check_membership(&jobs, &mut found).await?;
         self.check_live(&jobs, &mut found).await?;
@@ -47,6 +48,22 @@ impl Queue {
         self.check_events(&mut found).await?;
         self.check_requests(&mut found).await?;
         Ok(found.0)
+    }
+
+    /// Reads what jobs wait for, also of those that cannot wait any more.
+    async fn read_all_edges(&self, jobs: &mut BTreeMap<JobId, Job>) -> Result<(), QueueError> {
+        let mut pipeline = Pipeline::new();
+        for id in jobs.keys() {
+            pipeline.hkeys(keys::deps(*id));
+        }
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let edges: Vec<BTreeSet<u64>> = self.pipeline("audit the queue", &pipeline).await?;
+        for (job, edges) in jobs.values_mut().zip(edges) {
+            job.waits_for = edges.into_iter().map(JobId).collect();
+        }
+        Ok(())
     }
 
     /// Each state's jobs, and only those, stand in the sets that belong to it.
@@ -66,6 +83,15 @@ impl Queue {
             pipeline.zrange(set, 0, -1);
         }
         let sets: Vec<Vec<u64>> = self.pipeline("audit the queue", &pipeline).await?;
+        // Those that were held before the set was there are missing in it.
+        let held: Vec<u64> = self
+            .query("audit the queue", redis::cmd("SMEMBERS").arg(keys::HELD))
+            .await?;
+        for id in ids(held) {
+            if jobs.get(&id).is_none_or(|job| job.state != JobState::Held) {
+                found.add(format!("job {id} is not held and stands in held"));
+            }
+        }
         let names = ["active", "finished", "leases", "backoff", "blocked"];
         let belongs: [fn(JobState) -> bool; 5] = [
             |state| !state.is_final(),

@@ -1,5 +1,7 @@
 //! What can go wrong between a program and the queue.
 
+use redis::{ErrorKind, ServerErrorKind};
+
 use crate::link::LinkError;
 use crate::model::{JobId, RequestId};
 
@@ -54,6 +56,15 @@ pub enum QueueError {
         /// Which rule, and what to do about it.
         reason: String,
     },
+    /// It was asked what came of a marked operation before it arrived, and answered that it never would.
+    #[error(
+        "cannot {action}: this was given up before it reached the queue, which told so; nothing was changed, \
+         ask for it anew"
+    )]
+    Void {
+        /// What was attempted.
+        action: &'static str,
+    },
     /// Other submits kept changing the graph while this one was planned.
     #[error("cannot submit: other submits changed the queue {0} times while this one was planned; try again")]
     Contended(u32),
@@ -71,8 +82,25 @@ impl QueueError {
                     .unwrap_or_default(),
                 known: super::SCHEMA_VERSION,
             },
+            LinkError::Command(error) if error.code() == Some("VOID") => Self::Void { action },
             _ => Self::Link { action, source },
         }
+    }
+
+    /// Whether Redis refused it because this connection's user may not do it.
+    pub(super) fn is_forbidden(&self) -> bool {
+        let Self::Link {
+            source: LinkError::Command(error),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        // Within a script Redis gives the reason as text only.
+        error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
+            || error
+                .detail()
+                .is_some_and(|detail| detail.contains("ACL failure in script"))
     }
 
     pub(super) fn corrupt(what: impl ToString, problem: impl ToString) -> Self {

@@ -69,6 +69,21 @@ impl Queue {
             .map(|_| ())
     }
 
+    /// How many packages each of these targets lists.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn index_sizes(&self, targets: &[Target]) -> Result<Vec<u64>, QueueError> {
+        if targets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::Pipeline::new();
+        for target in targets {
+            pipeline.hlen(keys::index(target));
+        }
+        self.pipeline("count the packages", &pipeline).await
+    }
+
     /// The packages that a target lists, by name.
     ///
     /// # Errors

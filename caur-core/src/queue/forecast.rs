@@ -14,10 +14,23 @@ impl Queue {
     /// # Errors
     /// [`QueueError`] when Redis is out of reach or holds something unreadable.
     pub async fn forecast(&self) -> Result<HashMap<JobId, Span>, QueueError> {
-        let now = self.now().await?;
         let jobs = self.jobs(JobFilter::default()).await?;
         let builders = self.builders().await?;
         let paused = self.paused().await?.is_some();
+        self.forecast_of(&jobs, &builders, paused).await
+    }
+
+    /// The same for jobs and builders that are known already; final jobs do not count.
+    ///
+    /// # Errors
+    /// As [`Queue::forecast`].
+    pub async fn forecast_of(
+        &self,
+        jobs: &[Job],
+        builders: &[BuilderStatus],
+        paused: bool,
+    ) -> Result<HashMap<JobId, Span>, QueueError> {
+        let now = self.now().await?;
         let speeds: HashMap<String, u64> = self
             .query(
                 "read how fast builders are",
@@ -38,7 +51,11 @@ impl Queue {
             .into_iter()
             .map(|(id, until)| (JobId(id), until))
             .collect();
-        let unfinished: Vec<UnfinishedJob> = jobs.iter().map(|job| unfinished(job, &backoff, now)).collect();
+        let unfinished: Vec<UnfinishedJob> = jobs
+            .iter()
+            .filter(|job| !job.state.is_final())
+            .map(|job| unfinished(job, &backoff, now))
+            .collect();
         let online: Vec<OnlineBuilder> = builders
             .iter()
             .filter(|builder| !paused && builder.takes_jobs())

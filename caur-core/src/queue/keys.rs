@@ -4,7 +4,7 @@
 //! operators), `q` (every role, through the scripts), `build` (builders), `publish` and `config` (`database`),
 //! `operate` (operators). The same names stand at the top of `scripts/lib.lua`.
 
-use crate::model::{JobId, RequestId, Target};
+use crate::model::{JobId, OperationMark, RequestId, Target};
 
 pub(super) const ACTIVE: &str = "{caur}:q:active";
 pub(super) const ASKS: &str = "{caur}:q:asks";
@@ -18,6 +18,7 @@ pub(super) const EVENTS: &str = "{caur}:q:events";
 pub(super) const FARM: &str = "{caur}:config:farm";
 pub(super) const FINISHED: &str = "{caur}:q:finished";
 pub(super) const GRAPH: &str = "{caur}:q:graph";
+pub(super) const HELD: &str = "{caur}:q:held";
 pub(super) const KEEP_LISTS: &str = "{caur}:q:keep-lists";
 pub(super) const LEASES: &str = "{caur}:q:leases";
 pub(super) const LIVE: &str = "{caur}:q:live";
@@ -29,6 +30,7 @@ pub(super) const MODES: &str = "{caur}:operate:builders";
 pub(super) const ONLINE: &str = "{caur}:build:online";
 pub(super) const PAUSE: &str = "{caur}:operate:pause";
 pub(super) const POLICY: &str = "{caur}:config:queue";
+pub(super) const SAMPLES: &str = "{caur}:q:samples";
 pub(super) const SCHEMA: &str = "{caur}:config:schema";
 pub(super) const SPEEDS: &str = "{caur}:build:speeds";
 pub(super) const TRAIL: &str = "{caur}:operate:trail";
@@ -73,6 +75,26 @@ pub(super) fn uploads(target: &str) -> String {
 
 pub(super) fn index(target: &Target) -> String {
     format!("{{caur}}:publish:index:{target}")
+}
+
+/// The last builds of a `TARGET/ARCH/PKGBASE`.
+pub(super) fn past(key: &str) -> String {
+    format!("{{caur}}:q:past:{key}")
+}
+
+/// The counters of an hour, which is counted since 1970.
+pub(super) fn hour(hour: u64) -> String {
+    format!("{{caur}}:q:hour:{hour}")
+}
+
+/// What each builder did in that hour.
+pub(super) fn hour_builders(hour: u64) -> String {
+    format!("{{caur}}:q:hour-builders:{hour}")
+}
+
+/// What came of a marked operation.
+pub(super) fn mark(mark: &OperationMark) -> String {
+    format!("{{caur}}:operate:once:{mark}")
 }
 
 /// What somebody asks of the repository.

@@ -12,20 +12,25 @@ mod error;
 mod explain;
 mod farm;
 mod fleet;
+mod follow;
 mod forecast;
 mod keys;
+mod mark;
 mod migrate;
 mod operate;
+mod past;
 pub mod plan;
 pub mod policy;
 mod publish;
 mod read;
 mod record;
 mod requests;
+mod result;
 mod rules;
 mod scripts;
 pub mod simulate;
 mod size;
+pub mod statistics;
 mod submit;
 mod sweep;
 #[cfg(test)]
@@ -41,6 +46,8 @@ pub use claim::{Attempt, Claim, ClaimRequest, Claimed, Directive, Refusal};
 pub use error::QueueError;
 pub use explain::{Dependency, Why};
 pub use fleet::{BuilderOrders, new_instance};
+pub use follow::{EventFollower, NewEvents};
+pub use mark::{MarkedOutcome, new_mark};
 pub use operate::{Asker, PRIORITIES, Pause, TrailEntry};
 pub use plan::BrokenEdge;
 pub use publish::{PublishClaim, PublishOutcome};
@@ -48,11 +55,13 @@ pub use read::{Event, JobFilter};
 pub use requests::{RepoAction, RepoAnswer, RepoOutcome, RepoRequest, WaitingRequest};
 pub use rules::QueueRules;
 pub use size::QueueSize;
+pub use statistics::{BuilderHour, Histogram, HourStatistics, QueueSample, Statistics};
 pub use submit::{Disposition, SubmitReport, Submitted};
 pub use sweep::{SweepReport, SweepSettings};
 pub use wait::{Signal, Waiter};
 
 use crate::link::RedisLink;
+use crate::model::OperationMark;
 
 /// The schema version that this program reads and writes.
 const SCHEMA_VERSION: u32 = 2;
@@ -63,6 +72,8 @@ const PROTOCOL: u32 = 1;
 #[derive(Clone)]
 pub struct Queue {
     link: RedisLink,
+    /// What the operations of this handle are told by.
+    mark: Option<OperationMark>,
 }
 
 impl Queue {
@@ -71,7 +82,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError::NewerSchema`] when a newer program wrote it, [`QueueError::Link`] when Redis is out of reach.
     pub async fn open(link: RedisLink) -> Result<Self, QueueError> {
-        let queue = Self { link };
+        let queue = Self { link, mark: None };
         queue.ensure_schema().await?;
         Ok(queue)
     }

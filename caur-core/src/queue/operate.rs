@@ -101,7 +101,7 @@ impl Queue {
         asker: Asker<'_>,
         value: &str,
     ) -> Result<JobState, QueueError> {
-        let mut script = function.prepare_invoke();
+        let mut script = self.operation(function);
         script.arg(id.0).arg(asker.by).arg(asker.why).arg(value);
         let (word, text): (String, String) = self.call("operate on a job", &script).await?;
         if word == "ok" {
@@ -146,7 +146,7 @@ impl Queue {
         asker: Asker<'_>,
     ) -> Result<u32, QueueError> {
         let name = builder.map_or("", BuilderName::as_str);
-        let mut script = function.prepare_invoke();
+        let mut script = self.operation(function);
         script.arg(name).arg(asker.by).arg(asker.why);
         let (word, text): (String, String) = self.call("operate on a builder", &script).await?;
         if word == "ok" {
@@ -179,15 +179,15 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Refused`] when there are more or fewer jobs; then nothing is changed.
     pub async fn reset(&self, jobs: u64, asker: Asker<'_>) -> Result<(), QueueError> {
-        let mut script = scripts::RESET.prepare_invoke();
+        let mut script = self.operation(&scripts::RESET);
         script.arg(asker.by).arg(asker.why).arg(jobs);
-        let found: u64 = self.call("empty the queue", &script).await?;
-        if found == jobs {
+        let (word, text): (String, String) = self.call("empty the queue", &script).await?;
+        if word == "ok" {
             return Ok(());
         }
         Err(QueueError::Refused {
             action: format!("remove {jobs} jobs"),
-            reason: format!("by now there are {found}; nothing was changed"),
+            reason: text,
         })
     }
 

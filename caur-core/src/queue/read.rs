@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use redis::streams::{StreamId, StreamRangeReply, StreamReadOptions, StreamReadReply};
 use redis::{AsyncCommands, Pipeline};
 use serde::Serialize;
@@ -12,8 +13,10 @@ use super::record::{self, Record};
 use super::{Queue, QueueError, keys};
 use crate::model::{Job, JobId, JobState};
 
-/// Jobs that one pipeline reads.
-const CHUNK: usize = 500;
+/// Jobs that one pipeline reads: few enough that its answer comes in time over a slow link.
+const CHUNK: usize = 250;
+/// Pipelines that are under way at once, so that a distant Redis is not waited for again and again.
+const UNDER_WAY: usize = 3;
 
 /// Which jobs to list.
 #[derive(Debug, Clone, Copy, Default)]
@@ -78,6 +81,15 @@ impl Queue {
     /// # Errors
     /// As [`Queue::job`].
     pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<Job>, QueueError> {
+        let ids = self.job_ids(filter).await?;
+        self.jobs_by_id(&ids).await
+    }
+
+    /// The identifiers of the jobs that [`Queue::jobs`] reads, in its order, for who reads them piece by piece.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn job_ids(&self, filter: JobFilter) -> Result<Vec<JobId>, QueueError> {
         let mut ids: Vec<u64> = self.ids(keys::ACTIVE, false, None).await?;
         if filter.finished > 0 {
             let finished = self.ids(keys::FINISHED, true, Some(filter.finished)).await?;
@@ -85,8 +97,16 @@ impl Queue {
             let seen: HashSet<u64> = ids.iter().copied().collect();
             ids.extend(finished.into_iter().filter(|id| !seen.contains(id)));
         }
-        let ids: Vec<JobId> = ids.into_iter().map(JobId).collect();
-        self.jobs_by_id(&ids).await
+        Ok(ids.into_iter().map(JobId).collect())
+    }
+
+    /// How many jobs are not final: cheap enough to notice that something was missed.
+    ///
+    /// # Errors
+    /// [`QueueError::Link`].
+    pub async fn active_jobs(&self) -> Result<usize, QueueError> {
+        self.query("count the jobs", redis::cmd("ZCARD").arg(keys::ACTIVE))
+            .await
     }
 
     /// These jobs, in this order, without those that are not there (any more).
@@ -94,20 +114,25 @@ impl Queue {
     /// # Errors
     /// As [`Queue::job`].
     pub async fn jobs_by_id(&self, ids: &[JobId]) -> Result<Vec<Job>, QueueError> {
-        let mut jobs = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(CHUNK) {
-            let mut pipeline = Pipeline::new();
-            for &id in chunk {
-                record::fetch(&mut pipeline, id);
-            }
-            let found: Vec<redis::Value> = self.pipeline("read the queue", &pipeline).await?;
-            for (&id, values) in chunk.iter().zip(found.chunks_exact(record::COMMANDS)) {
-                let record: Record = redis::from_redis_value(redis::Value::Array(values.to_vec()))
-                    .map_err(|error| QueueError::corrupt(format!("job {id}"), error))?;
-                jobs.extend(record::parse(id, record)?);
-            }
+        // Collected first: with a closure in it, the compiler could not show that this future may change threads.
+        let reads: Vec<_> = ids.chunks(CHUNK).map(|chunk| self.read_jobs(chunk)).collect();
+        let parts: Vec<Vec<Job>> = stream::iter(reads).buffered(UNDER_WAY).try_collect().await?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    /// Reads what most jobs have, and then what some of them have besides, which may be younger: whoever changed a
+    /// job between the two told so by an event.
+    async fn read_jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, QueueError> {
+        let pipeline = record::fetch_many(ids);
+        let answers: Vec<redis::Value> = self.pipeline("read the queue", &pipeline).await?;
+        let mut records = record::take_many(ids, answers)?;
+        let pipeline = record::fetch_rest(&records);
+        if !pipeline.is_empty() {
+            let answers: Vec<redis::Value> = self.pipeline("read the queue", &pipeline).await?;
+            record::take_rest(&mut records, answers)?;
         }
-        Ok(jobs)
+        let jobs = records.into_iter().map(|(id, record)| record::parse(id, record));
+        jobs.filter_map(Result::transpose).collect()
     }
 
     async fn ids(&self, set: &str, newest_first: bool, limit: Option<usize>) -> Result<Vec<u64>, QueueError> {
@@ -254,7 +279,7 @@ impl Queue {
     }
 }
 
-fn event(entry: &StreamId) -> Result<Event, QueueError> {
+pub(super) fn event(entry: &StreamId) -> Result<Event, QueueError> {
     let text = |name: &str| entry.get::<String>(name).unwrap_or_default();
     let corrupt =
         |problem: &dyn ToString| QueueError::corrupt(format!("event {}", entry.id), problem.to_string());

@@ -1,7 +1,7 @@
 //! The Lua functions. Every state change of the queue is one of them.
 //!
 //! They are one library of Redis functions, made of a line of constants that Rust and Lua share, `scripts/lib.lua`,
-//! three more parts, and a file for each function. Its name holds a hash of its text, so that programs of different versions
+//! five more parts, and a file for each function. Its name holds a hash of its text, so that programs of different versions
 //! use their own; it is loaded when a call finds it missing, as after a change of servers. Functions that bring work to
 //! its end are allowed to write when Redis is at its `maxmemory`; those that bring new work are not.
 
@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 use redis::{Cmd, RedisError};
 use sha2::{Digest, Sha256};
 
-use super::{PROTOCOL, SCHEMA_VERSION, policy};
+use super::result::JobResult;
+use super::{PROTOCOL, SCHEMA_VERSION, keys, policy, statistics};
+use crate::model::OperationMark;
 
 /// One function of the library.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +75,8 @@ functions! {
     RESUME = "resume", "pause.lua";
     /// Lets a builder end when its jobs have.
     DRAIN = "drain", "pause.lua";
+    /// Says what came of a marked operation.
+    OUTCOME = "outcome", "outcome.lua";
     /// Asks for something of the repository.
     ASK = "ask", "ask.lua", when_full = false;
     /// Gives a database one such request.
@@ -108,6 +112,16 @@ impl Function {
         command.arg(format!("{}_{}", LIBRARY.name, self.name)).arg(0);
         command
     }
+
+    /// A call of it that is carried out once, whatever is sent; for functions whose answers are lists of texts.
+    pub(super) fn prepare_once(&self, mark: &OperationMark) -> Cmd {
+        let mut command = redis::cmd("FCALL");
+        command
+            .arg(format!("{}_{}", LIBRARY.name, self.name))
+            .arg(1)
+            .arg(keys::mark(mark));
+        command
+    }
 }
 
 struct Library {
@@ -116,12 +130,19 @@ struct Library {
 }
 
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
-    let mut body = format!("local PROTOCOL = '{PROTOCOL}'\n{}\n", policy::lua_constants());
+    let mut body = format!(
+        "local PROTOCOL, RESULT = '{PROTOCOL}', {{ '{}' }}\n{}\n{}\n",
+        JobResult::FIELDS.join("', '"),
+        policy::lua_constants(),
+        statistics::lua_constants()
+    );
     for part in [
         include_str!("scripts/lib.lua"),
+        include_str!("scripts/past.lua"),
         include_str!("scripts/fleet.lua"),
         include_str!("scripts/take.lua"),
         include_str!("scripts/asks.lua"),
+        include_str!("scripts/once.lua"),
     ] {
         body.push_str(part);
     }
@@ -131,8 +152,8 @@ static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
     for function in ALL {
         let flags = if function.when_full { "'allow-oom'" } else { "" };
         body.push_str(&format!(
-            "redis.register_function{{ function_name = '{name}_{}', flags = {{ {flags} }}, callback = function(_, ARGV)\n\
-             local refused = begin('{}', '{}')\nif refused then return refused end\n{}\nend }}\n",
+            "redis.register_function{{ function_name = '{name}_{}', flags = {{ {flags} }}, callback = function(KEYS, ARGV)\n\
+             return carry_out(KEYS[1], '{}', '{}', function()\n{}\nend)\nend }}\n",
             function.name, function.action, function.schema, function.body
         ));
     }

@@ -185,7 +185,7 @@ impl Queue {
             let plan = plan::plan(&batch, &live, |key| durations.get(key).copied());
             let wire = Wire::new(&batch, &live, &plan, again, asker.by);
             let text = serde_json::to_string(&wire).expect("a plan is plain data");
-            let mut script = scripts::SUBMIT.prepare_invoke();
+            let mut script = self.operation(&scripts::SUBMIT);
             script
                 .arg(version.as_deref().unwrap_or("0"))
                 .arg(text)
@@ -227,6 +227,12 @@ fn report(
     answer: &[String],
     broken: Vec<BrokenEdge>,
 ) -> Result<SubmitReport, QueueError> {
+    if answer.len() != 2 * batch.len() {
+        return Err(QueueError::corrupt(
+            "the answer to a submit",
+            "it is about another batch: was the mark used before?",
+        ));
+    }
     let jobs = batch
         .into_iter()
         .zip(answer.chunks_exact(2))

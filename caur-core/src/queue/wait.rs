@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use redis::AsyncCommands;
 use redis::streams::{StreamReadOptions, StreamReadReply};
+use redis::{Cmd, FromRedisValue, Pipeline};
 
 use super::{Queue, QueueError, keys};
 use crate::link::{Dedicated, MAX_BLOCK};
@@ -30,7 +30,7 @@ pub enum Signal {
 pub struct Waiter {
     queue: Queue,
     stream: &'static str,
-    connection: Option<Dedicated>,
+    tail: Tail,
     /// The last signal that was seen; none before the first look.
     mark: Option<String>,
 }
@@ -58,7 +58,7 @@ impl Queue {
         Waiter {
             queue: self.clone(),
             stream,
-            connection: None,
+            tail: Tail::new(self),
             mark: None,
         }
     }
@@ -84,6 +84,45 @@ impl Waiter {
     /// [`QueueError::Link`]; the place is kept.
     pub async fn wait(&mut self, wait: Duration) -> Result<Vec<Signal>, QueueError> {
         self.begin().await?;
+        let mark = self.mark.clone().unwrap_or_default();
+        let mut pipeline = Pipeline::new();
+        pipeline.add_command(read_after(self.stream, &mark, 1000, wait));
+        let (reply,): (Option<StreamReadReply>,) = self.tail.run(&pipeline).await?;
+        let entries = reply
+            .unwrap_or_default()
+            .keys
+            .into_iter()
+            .flat_map(|stream| stream.ids);
+        let mut signals = Vec::new();
+        for entry in entries {
+            signals.extend(signal(&entry));
+            self.mark = Some(entry.id);
+        }
+        Ok(signals)
+    }
+}
+
+/// A connection of its own for reads that wait, which is kept from one to the next.
+pub(super) struct Tail {
+    queue: Queue,
+    connection: Option<Dedicated>,
+}
+
+impl Tail {
+    pub(super) fn new(queue: &Queue) -> Self {
+        Self {
+            queue: queue.clone(),
+            connection: None,
+        }
+    }
+
+    /// Whether the next read goes over the connection of the last one.
+    pub(super) fn is_open(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Runs commands of which the last may wait.
+    pub(super) async fn run<T: FromRedisValue>(&mut self, pipeline: &Pipeline) -> Result<T, QueueError> {
         let link = |source| QueueError::Link {
             action: "wait for the queue",
             source,
@@ -92,31 +131,23 @@ impl Waiter {
             Some(connection) => connection,
             None => self.queue.link.dedicated().await.map_err(link)?,
         };
-        // BLOCK 0 would wait for ever.
-        let millis = usize::try_from(wait.min(MAX_BLOCK).as_millis()).unwrap_or(usize::MAX);
-        let options = StreamReadOptions::default().count(1000).block(millis.max(1));
-        let mark = self.mark.clone().unwrap_or_default();
-        // The connection is put back only after an answer: one that was given up may still receive an old one.
-        let reply: redis::RedisResult<Option<StreamReadReply>> =
-            connection.xread_options(&[self.stream], &[&mark], &options).await;
-        match reply {
+        match pipeline.query_async(&mut connection).await {
+            // The connection is put back only after an answer: one that was given up may still receive an old one.
             Ok(reply) => {
                 self.connection = Some(connection);
-                let entries = reply
-                    .unwrap_or_default()
-                    .keys
-                    .into_iter()
-                    .flat_map(|stream| stream.ids);
-                let mut signals = Vec::new();
-                for entry in entries {
-                    signals.extend(signal(&entry));
-                    self.mark = Some(entry.id);
-                }
-                Ok(signals)
+                Ok(reply)
             }
             Err(error) => Err(link(self.queue.link.report(error).await)),
         }
     }
+}
+
+/// Reads what a stream holds after the entry `after`, waiting up to `wait` (half a minute at most) for the first.
+pub(super) fn read_after(stream: &str, after: &str, limit: usize, wait: Duration) -> Cmd {
+    // BLOCK 0 would wait for ever.
+    let millis = usize::try_from(wait.min(MAX_BLOCK).as_millis()).unwrap_or(usize::MAX);
+    let options = StreamReadOptions::default().count(limit).block(millis.max(1));
+    Cmd::xread_options(&[stream], &[after], &options)
 }
 
 fn signal(entry: &redis::streams::StreamId) -> Option<Signal> {

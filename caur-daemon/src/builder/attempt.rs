@@ -196,6 +196,7 @@ impl BuilderRole {
             builder: self.name.clone(),
             image: report.image.clone()?,
             files: report.packages.clone(),
+            namcap: report.namcap.clone(),
         })
     }
 

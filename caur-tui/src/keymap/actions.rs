@@ -145,6 +145,7 @@ actions! {
     FirstError, "first-error", Job, ["F"], "to the first error", hint = "first error";
     NextError, "next-error", Job, ["e"], "to the next error", hint = "next";
     PreviousError, "previous-error", Job, ["E"], "to the previous error";
+    LoadAll, "load", Job, ["a"], "load the whole log, to search all of it";
     Left, "left", Job, ["left", "h"], "to the left";
     Right, "right", Job, ["right", "l"], "to the right";
     Wrap, "wrap", Job, ["W"], "wrap long lines, and back";
@@ -174,7 +175,9 @@ actions! {
     PreviousTarget, "previous-target", Repository, ["["], "the repository before";
     PackageJob, "package-job", Repository, ["enter"], "the job that made it", hint = "its job";
     Check, "check", Repository, ["c"], "look for what is wrong: missing files, broken libraries", hint = "check";
-    Remove, "remove", Repository, ["x"], "remove the packages, after a preview", hint = "remove", changes = true;
+    Findings, "findings", Repository, ["f"], "what the last check found", hint = "findings";
+    Remove, "remove", Repository, ["x"], "remove the packages, or their whole pkgbase, after a preview", hint = "remove",
+        argument = "[pkgbase [NAME]]", changes = true;
     AutoRemove, "auto-repo-remove", Repository, ["K"], "remove all but what a keep-list names", argument = "[FILE]", changes = true;
     Rollback, "rollback", Repository, ["B"], "bring an earlier state back, after a look at the difference", hint = "rollback",
         argument = "[NUMBER]", changes = true;

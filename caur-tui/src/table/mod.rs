@@ -154,6 +154,11 @@ impl<R: Row> Table<R> {
         self.order.iter().map(|slot| self.row(*slot))
     }
 
+    /// The rows that the filter shows, in the present order.
+    pub fn shown(&self) -> impl Iterator<Item = &R> {
+        self.shown.iter().map(|slot| self.row(*slot))
+    }
+
     /// How many rows there are, shown or not.
     pub fn total(&self) -> usize {
         self.order.len()

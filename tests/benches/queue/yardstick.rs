@@ -44,6 +44,7 @@ fn example(command: &str, number: usize) -> String {
     let counter = format!("'{{y}}:q:n{number}'");
     let shared = format!("'{{y}}:q:z{number}'");
     match command {
+        "bitfield" => "redis.call('BITFIELD', '{y}:q:hour', 'INCRBY', 'u32', '#3', 1, 'INCRBY', 'u32', '#40', 1)".to_owned(),
         "decrby" => format!("redis.call('DECRBY', {counter}, 1)"),
         "exists" => format!("redis.call('EXISTS', {of_job})"),
         "expire" => "redis.call('EXPIRE', '{y}:build:log:' .. k, 1209600, 'NX')".to_owned(),
@@ -60,6 +61,8 @@ fn example(command: &str, number: usize) -> String {
             "redis.call('HSET', {of_job}, 'state', 'building', 'since', '1795490353292', 'reason', '', 'nonce', v)"
         ),
         "incrby" => format!("redis.call('INCRBY', {counter}, 1)"),
+        "lpush" => "redis.call('LPUSH', '{y}:q:past', '1795490353292\t1\tfailed\tone\t1795490353292')".to_owned(),
+        "pexpire" => "redis.call('PEXPIRE', '{y}:q:past', '2592000000')".to_owned(),
         "set" => format!("redis.call('SET', {of_job}, v)"),
         "smembers" => "redis.call('SMEMBERS', '{y}:q:m:' .. k)".to_owned(),
         "time" => "redis.call('TIME')".to_owned(),

@@ -121,7 +121,7 @@ fn is_legal(event: &Event) -> bool {
         return event.to == Waiting && by(&["submit"]);
     };
     if is_note(event) {
-        return (from == Building && by(&["cancel"])) || (from.is_queued() && by(&["priority"]));
+        return (from == Building && by(&["cancel", "phase"])) || (from.is_queued() && by(&["priority"]));
     }
     match (from, event.to) {
         (_, Waiting) if from.is_final() => by(&["submit"]),

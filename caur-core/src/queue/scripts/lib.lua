@@ -24,10 +24,12 @@ local K = {
   events = '{caur}:q:events',
   finished = '{caur}:q:finished',
   graph = '{caur}:q:graph',
+  held = '{caur}:q:held',
   keep_lists = '{caur}:q:keep-lists',
   last_id = '{caur}:q:last-id',
   leases = '{caur}:q:leases',
   live = '{caur}:q:live',
+  samples = '{caur}:q:samples',
   sweeper = '{caur}:q:sweeper',
   swept = '{caur}:q:swept',
   upload_targets = '{caur}:q:upload-targets',
@@ -154,10 +156,14 @@ local function add_work(class, expected, sign)
   if call('HINCRBY', K.work, group, sign .. expected) == 0 then call('HDEL', K.work, group) end
 end
 
+-- What past.lua keeps of a change.
+local note_change
+
 -- The one place where a state changes: hash and event stream always tell the same story. `more` are further fields.
 local function enter(id, state, reason, by, more)
   reason = reason or ''
-  local old = job(id, 'state', 'attempt', 'builder', 'key', 'long', 'class', 'expected')
+  local old = job(id, 'state', 'attempt', 'builder', 'key', 'long', 'class', 'expected', 'since', 'started',
+    'ready_at')
   local fields = more or {}
   local n = #fields
   fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'state', state, 'since', NOW_TEXT
@@ -173,7 +179,10 @@ local function enter(id, state, reason, by, more)
   if WORK[old[1]] and not WORK[state] then add_work(old[6], old[7], '-') end
   if state == 'blocked' then call('ZADD', K.blocked, NOW_TEXT, id) end
   if old[1] == 'blocked' and state ~= 'blocked' then call('ZREM', K.blocked, id) end
+  if state == 'held' then call('SADD', K.held, id) end
+  if old[1] == 'held' and state ~= 'held' then call('SREM', K.held, id) end
   event(id, old[4], old[1] or '', state, old[2] or '0', old[3] or '', reason, by or '')
+  note_change(id, old, state, reason)
 end
 
 -- Keeps a text that may be long out of the small hash.
@@ -186,6 +195,11 @@ local function put_long(id, field, value)
     call('HSET', job_key(id), field, value)
     call('HDEL', long_key(id), field)
   end
+end
+
+local function forget(id, ...)
+  call('HDEL', job_key(id), ...)
+  call('HDEL', long_key(id), ...)
 end
 
 -- Why somebody wants a running job stopped; nil where nobody does.
@@ -365,6 +379,8 @@ local function finalize(id, state, final, reason, by)
     'priority', 'infrastructure', 'publish_attempts', 'released', 'instance')
   if about[2] then call('HDEL', long_key(id), 'cancel') end
   if not QUEUED[state] then call('UNLINK', result_key(id)) end
+  -- What was published stays known for as long as the job does.
+  if (state == 'uploaded' or state == 'publishing') and final ~= 'succeeded' then forget(id, unpack(RESULT)) end
   if call('HGET', K.live, key) == id then
     if predecessor then call('HSET', K.live, key, predecessor) else call('HDEL', K.live, key) end
   end
@@ -415,13 +431,15 @@ local function infrastructure_failure(id, reason, lost)
     'lost', victims, 'avoid', (about[2] or '') .. ' ' .. builder, 'avoid_until', text(NOW + delay + 60000) })
 end
 
--- Which token ended its lease itself: of a build, or of publishing. Neither forgets because of the other.
+-- Which token ended its lease itself: of a build, or of publishing. Neither forgets because of the other. Half of the
+-- nonce tells it from any other, and every job that has ended keeps this.
 local function done_field(state) return state == 'publishing' and 'done_publishing' or 'done' end
+local function done_mark(attempt, nonce) return attempt .. ' ' .. string.sub(nonce, 1, 16) end
 
 -- Fencing: only the holder of the current lease may write. A finish that arrives twice is told apart from a stale one.
 local function check_token(id, attempt, nonce, state)
   local now = job(id, 'state', 'attempt', 'nonce', done_field(state))
   if now[2] == attempt and now[1] == state and now[3] == nonce then return 'current' end
-  if now[4] == attempt .. ' ' .. nonce then return 'repeated' end
+  if now[4] == done_mark(attempt, nonce) then return 'repeated' end
   return 'stale'
 end

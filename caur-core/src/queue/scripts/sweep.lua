@@ -94,4 +94,5 @@ for _, instance in ipairs(call('ZRANGEBYSCORE', K.online, '-inf', text(NOW - 604
   call('UNLINK', builder_key(instance))
 end
 recount()
+take_sample()
 return { 1, #expired, #resumed, #given_up, trimmed, logs }

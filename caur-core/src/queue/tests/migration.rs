@@ -23,7 +23,7 @@ async fn a_queue_of_schema_1_goes_on_as_schema_2() {
     let server = schema_1().await;
     let farm = Fixture {
         queue: Queue::open(server.link()).await.unwrap(),
-        _server: server,
+        server,
     };
     farm.sound().await;
     let jobs = farm.queue.jobs(JobFilter { finished: 100 }).await.unwrap();

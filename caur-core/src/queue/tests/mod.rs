@@ -2,11 +2,15 @@
 
 mod failures;
 mod fleet;
+mod following;
 mod history;
 mod lifecycle;
+mod marks;
 mod migration;
 mod operate;
 mod order;
+mod past;
+mod phases;
 mod planning;
 mod policy;
 mod publishing;
@@ -14,6 +18,7 @@ mod random;
 mod requests;
 mod retention;
 mod simulation;
+mod statistics;
 mod successors;
 mod transitions;
 
@@ -33,7 +38,7 @@ const TESTER: Asker<'_> = Asker {
 };
 
 struct Fixture {
-    _server: RedisServer,
+    server: RedisServer,
     queue: Queue,
 }
 
@@ -41,10 +46,7 @@ impl Fixture {
     async fn new() -> Self {
         let server = RedisServer::start();
         let queue = Queue::open(server.link()).await.unwrap();
-        Self {
-            _server: server,
-            queue,
-        }
+        Self { server, queue }
     }
 
     async fn submit(&self, batch: Vec<JobRequest>) -> Vec<JobId> {
@@ -201,6 +203,7 @@ fn attempt(claim: &Claim, outcome: BuildOutcome) -> Attempt {
         commit: CommitId::new("0123456789012345678901234567890123456789").unwrap(),
         builder: BuilderName::new("one").unwrap(),
         image: "sha256:1".into(),
+        namcap: Vec::new(),
         files: Vec::new(),
     };
     Attempt {

@@ -377,6 +377,7 @@ pub fn upload_of(job: u64, pkgbase: &str, dir: PathBuf, files: Vec<ManifestFile>
         commit: CommitId::new("0".repeat(40)).unwrap(),
         builder: BuilderName::new("one").unwrap(),
         image: "sha256:0".into(),
+        namcap: Vec::new(),
         files,
     };
     Upload { manifest, dir }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use caur_core::model::{Job, JobId, JobState};
 
-pub use row::{JobRow, commit, rank, took};
+pub use row::{JobRow, commit, rank, took, waited};
 
 use crate::table::Table;
 
@@ -49,7 +49,7 @@ impl QueueScreen {
         for job in &jobs {
             self.batch.note(job);
         }
-        if more_to_come && self.table.total() == 0 || !more_to_come {
+        if !more_to_come || self.table.total() == 0 {
             self.table.replace(jobs.into_iter().map(JobRow::from));
         } else {
             self.table

@@ -242,6 +242,7 @@ fn manifest(builder: &Builder, claim: &Claim) -> Manifest {
             .parse()
             .expect("the queue knows builders by valid names"),
         image: "sha256:none".to_owned(),
+        namcap: Vec::new(),
         files: Vec::new(),
     }
 }
