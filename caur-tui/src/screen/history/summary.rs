@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use caur_core::model::{Job, JobState};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::app::App;
@@ -75,9 +74,10 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         format!("newest {total} ")
     };
     let median = outcomes.median.map_or(String::new(), |median| {
-        format!("· median {}", span::seconds(median))
+        format!("· median {} ", span::seconds(median))
     });
-    let room = usize::from(area.width).saturating_sub(Line::raw(format!("{of}{median}")).width());
+    let about = format!("{of}{median}· ");
+    let room = usize::from(area.width).saturating_sub(Line::raw(about.as_str()).width());
     let shares = outcomes.shares();
     // As much about each outcome as there is room for with all of them: bars, words, or symbols only.
     let forms: [fn(JobState, u64, u64) -> String; 3] = [
@@ -111,11 +111,10 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         .map(texts)
         .find(|texts| width(texts) <= room)
         .unwrap_or_else(|| texts(&forms[2]));
-    let mut line = Line::from(Span::styled(of, theme.faint()));
+    let mut line = Line::raw(about);
     for (text, (state, ..)) in texts.into_iter().zip(&shares) {
         line.push_span(Span::styled(text, theme.state(*state)));
     }
-    line.push_span(Span::styled(median, Style::new()));
     put(&line, area, buffer);
 }
 
