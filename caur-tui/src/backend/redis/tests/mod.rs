@@ -3,25 +3,21 @@ mod viewing;
 use std::time::Duration;
 
 use caur_core::link::RedisLink;
-use caur_core::queue::{Queue, Why};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-
-use crate::backend::Wishes;
-use crate::log::PageWish;
-use crate::msg::{BackendMsg, Interest, LinkState, LogEvent, OperationNews, Request, Snapshot, WantedPage};
-use crate::operation::{Act, Operation, OperationId};
-
 use caur_core::log::{LogLimits, LogWriter};
 use caur_core::model::{
     Arch, BuildClass, BuildOutcome, BuilderName, BuilderReport, Job, JobRequest, JobState, Machine, Pkgbase,
     SourceRepo, Target, TargetRepo,
 };
-use caur_core::queue::{Asker, Attempt, Claim, ClaimRequest, new_instance};
+use caur_core::queue::{Asker, Attempt, Claim, ClaimRequest, Queue, Why, new_instance};
 use caur_core::testing::{RedisOptions, RedisServer};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::backend::Wishes;
+use crate::log::PageWish;
+use crate::msg::{BackendMsg, Interest, LinkState, LogEvent, OperationNews, Request, Snapshot, WantedPage};
+use crate::operation::{Act, Operation, OperationId};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
