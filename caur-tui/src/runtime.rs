@@ -158,7 +158,7 @@ where
                 None => break,
                 Some(event) => {
                     next_frame = Instant::now();
-                    event_msg(&event.context("reading from the terminal")?)
+                    todo.event_msg(&event.context("reading from the terminal")?)
                 }
             },
             () = sleep_until(next_frame), if todo.draw => {
@@ -193,7 +193,7 @@ where
         for _ in 0..BURST {
             // Polled with this task's own waker: the terminal's stream wakes only the first one it was given.
             let msg = if let Poll::Ready(Some(event)) = futures::poll!(input.next()) {
-                event_msg(&event.context("reading from the terminal")?)
+                todo.event_msg(&event.context("reading from the terminal")?)
             } else if let Ok(msg) = reported.try_recv() {
                 Some(Msg::from(msg))
             } else {
@@ -243,6 +243,20 @@ struct Todo {
 }
 
 impl Todo {
+    fn event_msg(&mut self, event: &Event) -> Option<Msg> {
+        match event {
+            Event::Key(key) => Some(Msg::Key(*key)),
+            Event::Mouse(mouse) => Some(Msg::Mouse(*mouse)),
+            Event::Paste(text) => Some(Msg::Paste(text.clone())),
+            Event::Resize(width, height) => {
+                // Even to the size that is known already: it may have been smaller for a moment, and lost what it showed.
+                (self.draw, self.redraw) = (true, true);
+                Some(Msg::Resize(*width, *height))
+            }
+            Event::FocusGained | Event::FocusLost => None,
+        }
+    }
+
     fn add(&mut self, effects: Vec<Effect>, surroundings: &mut impl Surroundings) -> Result<()> {
         for effect in effects {
             match effect {
@@ -264,16 +278,6 @@ impl Todo {
             }
         }
         Ok(())
-    }
-}
-
-fn event_msg(event: &Event) -> Option<Msg> {
-    match event {
-        Event::Key(key) => Some(Msg::Key(*key)),
-        Event::Mouse(mouse) => Some(Msg::Mouse(*mouse)),
-        Event::Paste(text) => Some(Msg::Paste(text.clone())),
-        Event::Resize(width, height) => Some(Msg::Resize(*width, *height)),
-        Event::FocusGained | Event::FocusLost => None,
     }
 }
 

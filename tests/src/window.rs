@@ -100,9 +100,12 @@ impl Window {
     pub async fn until(&self, what: &str, mut is_as_wanted: impl FnMut(&Screen) -> bool) {
         let mut shown = self.shown.subscribe();
         let waiting = shown.wait_for(|parser| is_as_wanted(parser.screen()));
-        if timeout(LIMIT, waiting).await.is_err() {
-            panic!("waited in vain for {what:?}; the screen is\n{}", self.text());
-        }
+        let is_in_vain = timeout(LIMIT, waiting).await.is_err();
+        assert!(
+            !is_in_vain,
+            "waited in vain for {what:?}; the screen is\n{}",
+            self.text()
+        );
     }
 
     /// Waits until the screen shows `text`.
@@ -186,9 +189,12 @@ impl Window {
     /// # Panics
     /// When it does not end in time.
     pub async fn end(&mut self) -> ExitStatus {
-        if timeout(LIMIT, &mut self.reading).await.is_err() {
-            panic!("the program does not end; the screen is\n{}", self.text());
-        }
+        let is_in_vain = timeout(LIMIT, &mut self.reading).await.is_err();
+        assert!(
+            !is_in_vain,
+            "the program does not end; the screen is\n{}",
+            self.text()
+        );
         end_of(&mut self.child).await
     }
 

@@ -117,8 +117,11 @@ async fn the_demo_is_shown_and_obeys_keys() {
         })
         .await;
     window.types("?").await;
-    window.shows("Keys").await;
+    window.shows("keys of").await;
     window.types(ESCAPE).await;
+    window
+        .until("the queue", |screen| !screen.contents().contains("keys of"))
+        .await;
     window.types("\r").await;
     window.shows("2 Job").await;
     window.types("qq").await;
@@ -162,7 +165,7 @@ async fn a_tiny_window_is_no_end() {
     window.shows("online").await;
     window.resize(20, 5);
     window.types("?").await;
-    window.shows("Keys").await;
+    window.shows("keys of").await;
     window.types(ESCAPE).await;
     window.resize(80, 24);
     window.shows("building").await;
@@ -180,15 +183,20 @@ async fn a_stopped_console_leaves_the_terminal_to_the_shell() {
     window.types(&format!("{} --demo\r", caur_tui().display())).await;
     window.shows("online").await;
     let job = window.foreground();
-    let (shells, consoles) = (Signal::TSTP, Signal::STOP);
-    for how in [None, Some(shells), Some(consoles)] {
+    for how in [None, Some(Signal::TSTP), Some(Signal::STOP)] {
         match how {
             None => window.types(CTRL_Z).await,
             Some(signal) => window.signal(job, signal),
         }
-        window.shows("Stopped").await;
+        window
+            .until("the shell's word and its prompt", |screen| {
+                let text = screen.contents();
+                text.split_once("Stopped")
+                    .is_some_and(|(_, rest)| rest.contains("shell>"))
+            })
+            .await;
         let stopped = window.screen();
-        if how == Some(consoles) {
+        if how == Some(Signal::STOP) {
             // Nobody can do anything about this one, but after it all is well.
             assert!(stopped.alternate_screen());
         } else {
@@ -219,7 +227,7 @@ async fn a_stopped_console_leaves_the_terminal_to_the_shell() {
         assert_eq!(screen.mouse_protocol_mode(), MouseProtocolMode::PressRelease);
     }
     window.types("?").await;
-    window.shows("Keys").await;
+    window.shows("keys of").await;
     window.types("q").await;
     window.types("q").await;
     window
@@ -239,7 +247,7 @@ async fn a_console_that_nobody_could_continue_does_not_stop() {
     window.types(CTRL_Z).await;
     window.signal(window.program(), Signal::TSTP);
     window.types("?").await;
-    window.shows("Keys").await;
+    window.shows("keys of").await;
     window.signal(window.program(), Signal::TERM);
     assert_status(window.end().await, 143);
 }
@@ -316,7 +324,7 @@ async fn the_first_start_asks_and_writes_a_private_file() {
     window
         .until("the console", |screen| {
             let text = screen.contents();
-            screen.alternate_screen() && text.contains("shed: /nonexistent/redis.sock")
+            screen.alternate_screen() && text.contains("/nonexistent/redis.sock")
         })
         .await;
     window.types("q").await;
@@ -329,7 +337,7 @@ async fn the_first_start_asks_and_writes_a_private_file() {
 
     // Nothing is asked again.
     let window = home.console(&[]);
-    window.shows("shed: /nonexistent/redis.sock").await;
+    window.shows("/nonexistent/redis.sock").await;
 }
 
 #[tokio::test]
