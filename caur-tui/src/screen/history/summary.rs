@@ -68,10 +68,13 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let theme = app.theme();
     let outcomes = Outcomes::of(history.table.shown().map(|row| &row.job));
     let total = outcomes.total();
-    let of = if history.is_complete() {
-        format!("{total} jobs ")
-    } else {
-        format!("newest {total} ")
+    let all = history.table.total();
+    let filtered = total < all as u64;
+    let of = match (filtered, history.is_complete()) {
+        (false, true) => format!("{total} jobs "),
+        (false, false) => format!("newest {total} "),
+        (true, true) => format!("{total} of {all} "),
+        (true, false) => format!("{total} of newest {all} "),
     };
     let median = outcomes.median.map_or(String::new(), |median| {
         format!("· median {} ", span::seconds(median))
