@@ -128,5 +128,5 @@ fn who() -> String {
     ["SUDO_USER", "USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        .unwrap_or_else(|| "someone at a console".to_owned())
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }

@@ -330,7 +330,11 @@ impl App {
         let url = self
             .selected_job()
             .zip(self.known.farm.logs_url.as_deref())
-            .map(|(job, base)| format!("{base}?timestamp={}&id={}", job.id, job.request.pkgbase));
+            .map(|(job, base)| {
+                let id: String =
+                    form_urlencoded::byte_serialize(job.request.pkgbase.as_str().as_bytes()).collect();
+                format!("{base}?timestamp={}&id={id}", job.id)
+            });
         url.map_or_else(Vec::new, |url| self.copied(url))
     }
 

@@ -2,7 +2,7 @@
 
 mod keyboard;
 mod properties;
-mod snapshots;
+pub(crate) mod snapshots;
 
 use caur_core::log::LogPiece;
 use caur_core::model::{BuildClass, Job, JobId, JobState};
@@ -16,13 +16,13 @@ use crate::msg::{BackendMsg, Effect, LinkState, LogEvent, Msg, Request, Snapshot
 use crate::operation::Operation;
 use crate::testing::{self, NOW, job};
 
-fn buffer(app: &App, width: u16, height: u16) -> Buffer {
+pub(crate) fn buffer(app: &App, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| crate::view::draw(app, frame)).unwrap();
     terminal.backend().buffer().clone()
 }
 
-fn text(app: &App, width: u16, height: u16) -> String {
+pub(crate) fn text(app: &App, width: u16, height: u16) -> String {
     let buffer = buffer(app, width, height);
     let rows = buffer.content.chunks(usize::from(width));
     let rows: Vec<String> = rows
@@ -32,7 +32,7 @@ fn text(app: &App, width: u16, height: u16) -> String {
     rows.join("\n")
 }
 
-fn farm() -> Vec<Job> {
+pub(crate) fn farm() -> Vec<Job> {
     let mut jobs = vec![
         job(10, "mesa-git", JobState::Building),
         job(11, "ungoogled-chromium", JobState::Building),
@@ -65,7 +65,7 @@ fn farm() -> Vec<Job> {
     jobs
 }
 
-fn online(width: u16, height: u16) -> App {
+pub(crate) fn online(width: u16, height: u16) -> App {
     let mut app = testing::app(width, height);
     tell(&mut app, BackendMsg::Link(LinkState::Online));
     tell(
@@ -79,7 +79,7 @@ fn online(width: u16, height: u16) -> App {
     app
 }
 
-fn snapshot(jobs: Vec<Job>) -> Snapshot {
+pub(crate) fn snapshot(jobs: Vec<Job>) -> Snapshot {
     Snapshot {
         jobs,
         taken: NOW,
@@ -114,7 +114,7 @@ fn piece(offset: u64, text: &str) -> LogPiece {
     }
 }
 
-fn tell(app: &mut App, msg: BackendMsg) -> Vec<Effect> {
+pub(crate) fn tell(app: &mut App, msg: BackendMsg) -> Vec<Effect> {
     app.update(Msg::from(msg))
 }
 
@@ -127,7 +127,7 @@ fn key(code: KeyCode, modifiers: KeyModifiers) -> Msg {
 }
 
 /// Presses keys: letters, and signs for those that have none. Long work is carried out at once.
-fn press(app: &mut App, keys: &str) -> Vec<Effect> {
+pub(crate) fn press(app: &mut App, keys: &str) -> Vec<Effect> {
     let mut effects = Vec::new();
     for c in keys.chars() {
         let code = match c {
@@ -151,7 +151,7 @@ fn press(app: &mut App, keys: &str) -> Vec<Effect> {
 }
 
 /// The operations among effects.
-fn operations(effects: &[Effect]) -> Vec<Operation> {
+pub(crate) fn operations(effects: &[Effect]) -> Vec<Operation> {
     effects
         .iter()
         .filter_map(|effect| match effect {

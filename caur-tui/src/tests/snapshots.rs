@@ -14,14 +14,14 @@ use crate::theme::Theme;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (160, 50), (40, 10)];
 
-fn assert_screens(name: &str, make: impl Fn(u16, u16) -> App) {
+pub(crate) fn assert_screens(name: &str, make: impl Fn(u16, u16) -> App) {
     for (width, height) in SIZES {
         let app = make(width, height);
         insta::assert_snapshot!(format!("{name}_{width}x{height}"), text(&app, width, height));
     }
 }
 
-fn lost() -> LinkState {
+pub(crate) fn lost() -> LinkState {
     LinkState::Reconnecting {
         attempt: 3,
         next_in: Duration::from_secs(12),

@@ -163,7 +163,11 @@ impl Farm {
             .collect();
         let online = self.builders.iter().filter(|builder| builder.status.online);
         let slots = online.map(|builder| u64::from(builder.status.report.slots)).sum();
-        statistics::of(&counted, hours, self.now, slots)
+        let mut statistics = statistics::of(&counted, hours, self.now, slots);
+        statistics
+            .samples
+            .push(statistics::sample(&self.jobs, self.now, slots));
+        statistics
     }
 
     /// The latest log of a job: its attempt, what is written, and whether it is complete.

@@ -45,7 +45,7 @@ pub fn week(now: u64) -> Result<Vec<Job>, IdError> {
     let mut batch = now.saturating_sub(WEEK);
     while batch < now - UNTIL {
         // The nightly one is the largest.
-        let count = if batch % (24 * HOUR) < 6 * HOUR { 120 } else { 45 };
+        let count = if batch % (24 * HOUR) < 6 * HOUR { 90 } else { 36 };
         for at in 0..count + random.below(30) {
             let pkgbase = PACKAGES[usize::try_from(random.below(PACKAGES.len() as u64)).unwrap_or(0)];
             let mut job = new_job(JobId(batch + at * 7), pkgbase, batch)?;

@@ -58,6 +58,21 @@ fn count(job: &Job, sums: &mut BTreeMap<u64, HourStatistics>) {
     }
 }
 
+/// How long the queue is.
+pub fn sample(jobs: &[Job], now: u64, slots: u64) -> QueueSample {
+    let count = |state: JobState| jobs.iter().filter(|job| job.state == state).count() as u64;
+    QueueSample {
+        at: now,
+        waiting: count(JobState::Waiting),
+        ready: count(JobState::Ready),
+        blocked: count(JobState::Blocked),
+        held: count(JobState::Held),
+        backoff: count(JobState::Backoff),
+        building: count(JobState::Building),
+        slots_total: slots,
+    }
+}
+
 fn samples(jobs: &[&Job], from: u64, now: u64, slots: u64) -> Vec<QueueSample> {
     let count = usize::try_from(now.saturating_sub(from) / SAMPLE).unwrap_or(0) + 1;
     // What changes at each sample; the sums of it are the lengths.

@@ -129,7 +129,8 @@ impl Farm {
                 job.builder = Some(name.clone());
                 job.instance = Some(instance.clone());
                 job.started = Some(self.now);
-                job.built_commit = CommitId::new(format!("{:040x}", u128::from(job.id.0).pow(3))).ok();
+                let hash = job.id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                job.built_commit = CommitId::new(format!("{hash:016x}{:024x}", job.id.0)).ok();
                 job.phases.clear();
                 begin_phase(job, Phase::Fetch, self.now);
                 let lines = usize::try_from(job.expected).unwrap_or(40) * 12;

@@ -27,11 +27,11 @@ const COLUMNS: &[Column<TrailRow>] = &[
         Cell::styled(one_line(&row.entry.action), app.theme().title(false))
     }),
     Column {
-        share: 3,
+        share: 1,
         ..column("about", 0, 0, 3, |_, row| Cell::plain(one_line(&row.entry.about)))
     },
     Column {
-        share: 4,
+        share: 1,
         ..column("why", 60, 0, 0, |app, row| {
             Cell::styled(one_line(&row.entry.why), app.theme().faint())
         })

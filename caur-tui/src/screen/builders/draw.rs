@@ -51,29 +51,25 @@ const COLUMNS: &[Column<BuilderRow>] = &[
         let bar = bar(row.busy(), slots.into(), SLOTS_BAR);
         Cell::plain(format!("{bar} {}/{slots}", row.busy()))
     }),
+    number("good", 66, 5, 8, |app, row| match row.success() {
+        Some(success) => worth(app, success < LOW_SUCCESS, format!("{success}%")),
+        None => Cell::styled("–", app.theme().faint()),
+    }),
     number("load", 70, 5, 4, |app, row| match row.load() {
         Some(load) => worth(app, load > BUSY_LOAD, format!("{load:.2}")),
         None => Cell::plain(""),
     }),
-    number("memory", 76, 9, 5, |_, row| {
-        let machine = &row.builder.report.machine;
-        Cell::plain(format!(
-            "{}/{}",
-            size::bytes(machine.memory_free),
-            size::bytes(machine.memory)
-        ))
+    // Of both memory and disk: what is left.
+    number("memory", 76, 6, 5, |_, row| {
+        Cell::plain(size::bytes(row.builder.report.machine.memory_free))
     }),
-    number("disk", 52, 5, 6, |app, row| {
+    number("disk", 52, 7, 6, |app, row| {
         let free = row.builder.report.machine.disk_free;
         worth(app, free < LITTLE_DISK, size::bytes(free))
     }),
-    number("seen", 46, 6, 7, |app, row| {
+    number("seen", 46, 7, 7, |app, row| {
         let age = app.queue_now().saturating_sub(row.builder.last_seen) / 1000;
         worth(app, age > LATE, span::seconds(age))
-    }),
-    number("good", 66, 5, 8, |app, row| match row.success() {
-        Some(success) => worth(app, success < LOW_SUCCESS, format!("{success}%")),
-        None => Cell::styled("–", app.theme().faint()),
     }),
     column("version", 96, 12, 9, |_, row| {
         Cell::plain(one_line(&row.builder.report.version))
@@ -143,29 +139,29 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     list::draw(app, &app.builders().table, COLUMNS, empty, area, buffer);
 }
 
-/// The lines that the selected builder takes, where there are `room` for table and builder.
+/// The lines below the table, where there are `room` for both: enough for every slot, so that the table stays where it
+/// is while jobs come and go and the selection moves.
 pub fn detail_height(app: &App, room: u16) -> u16 {
     let table = u16::try_from(app.builders().table.total()).unwrap_or(u16::MAX);
     if table == 0 {
         return 0;
     }
-    let jobs = u16::try_from(app.builders().most_jobs()).unwrap_or(u16::MAX);
+    let lines: usize = app.builders().slots().map(|slots| slots + 1).sum();
+    let wanted = u16::try_from(lines + 2).unwrap_or(u16::MAX).max(3);
     // Half of the room at most, and more where the table is short.
     let most = (room / 2).max(room.saturating_sub(table.saturating_add(2)));
-    jobs.saturating_add(3).min(most)
+    wanted.min(most)
 }
 
-/// Draws the selected builder: why it takes no jobs, what it is, what it builds.
+/// Draws the selected builder: why it takes no jobs, what it is, what it builds; then what the others build.
 pub fn draw_detail(app: &App, area: Rect, buffer: &mut Buffer) {
     let Some(row) = app.builders().table.selected() else {
         return;
     };
     let theme = app.theme();
     let width = usize::from(area.width);
-    let name = format!("── {} ", one_line(row.name().as_str()));
-    let rule = "─".repeat(width.saturating_sub(name.width()));
     let mut lines = vec![
-        Line::styled(format!("{name}{rule}"), theme.faint()),
+        heading(app, row, width),
         standing(app, row, width),
         Line::styled(cut(&machine(app, row).join(" · "), width), theme.faint()),
     ];
@@ -181,7 +177,22 @@ pub fn draw_detail(app: &App, area: Rect, buffer: &mut Buffer) {
         let more = format!("  and {} more: Enter lists them", jobs.len() - shown);
         lines.push(Line::styled(more, theme.faint()));
     }
+    for other in app.builders().table.shown() {
+        let jobs = &other.builder.jobs;
+        // One that is cut off in its middle would seem to have less to do than it has.
+        let fits = lines.len() + jobs.len() < usize::from(area.height);
+        if other.builder.report.instance != row.builder.report.instance && !jobs.is_empty() && fits {
+            lines.push(heading(app, other, width));
+            lines.extend(jobs.iter().map(|job| job_line(app, *job, width)));
+        }
+    }
     put_lines(lines, area, buffer);
+}
+
+fn heading(app: &App, row: &BuilderRow, width: usize) -> Line<'static> {
+    let name = format!("── {} ", one_line(row.name().as_str()));
+    let rule = "─".repeat(width.saturating_sub(name.width()));
+    Line::styled(format!("{name}{rule}"), app.theme().faint())
 }
 
 fn standing(app: &App, row: &BuilderRow, width: usize) -> Line<'static> {

@@ -44,10 +44,10 @@ impl BuildersScreen {
         self.table.replace(rows);
     }
 
-    /// The most jobs that one of them can have at a time.
-    pub fn most_jobs(&self) -> usize {
-        let jobs = |row: &BuilderRow| row.builder.jobs.len().max(row.builder.report.slots as usize);
-        self.table.rows().map(jobs).max().unwrap_or(0)
+    /// How many jobs each builder can have at a time that is there.
+    pub fn slots(&self) -> impl Iterator<Item = usize> {
+        let there = self.table.rows().filter(|row| row.state != BuilderState::Lost);
+        there.map(|row| row.builder.jobs.len().max(row.builder.report.slots as usize))
     }
 
     fn row(&self, builder: BuilderStatus) -> BuilderRow {

@@ -19,7 +19,7 @@ const COLUMNS: &[Column<JobRow>] = &[
         let age = app.queue_now().saturating_sub(ended(row)) / 1000;
         Cell::plain(span::seconds(age))
     }),
-    column("at (UTC)", 112, 16, 11, |app, row| {
+    column("at (UTC)", 112, 16, usize::MAX, |app, row| {
         Cell::styled(date::utc(ended(row)), app.theme().faint())
     }),
     column("outcome", 0, theme::WORD_WIDTH + 2, 2, |app, row| {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use caur_core::model::{Job, JobState};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::app::App;
@@ -75,47 +74,38 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         format!("newest {total} ")
     };
     let median = outcomes.median.map_or(String::new(), |median| {
-        format!("· median {}", span::seconds(median))
+        format!("· median {} ", span::seconds(median))
     });
-    let room = usize::from(area.width).saturating_sub(Line::raw(format!("{of}{median}")).width());
+    let about = format!("{of}{median}· ");
+    let room = usize::from(area.width).saturating_sub(Line::raw(about.as_str()).width());
     let shares = outcomes.shares();
-    // As much about each outcome as there is room for with all of them: bars, words, or symbols only.
-    let forms: [fn(JobState, u64, u64) -> String; 3] = [
-        |state, count, share| {
-            let bar = bar(share, 100, BAR);
-            format!(
-                "{} {} {count} {share}% {bar}  ",
-                theme::symbol(state),
-                theme::word(state)
-            )
-        },
-        |state, count, share| {
-            format!(
-                "{} {} {count} {share}%  ",
-                theme::symbol(state),
-                theme::word(state)
-            )
-        },
-        |state, count, share| format!("{}{count} {share}%  ", theme::symbol(state)),
-    ];
-    let texts = |form: &fn(JobState, u64, u64) -> String| -> Vec<String> {
-        shares
-            .iter()
-            .map(|(state, count, share)| form(*state, *count, *share))
-            .collect()
-    };
-    let width =
-        |texts: &[String]| -> usize { texts.iter().map(|text| Line::raw(text.as_str()).width()).sum() };
-    let texts = forms
+    let width = |text: &str| Line::raw(text).width();
+    let mut texts: Vec<String> = shares
         .iter()
-        .map(texts)
-        .find(|texts| width(texts) <= room)
-        .unwrap_or_else(|| texts(&forms[2]));
-    let mut line = Line::from(Span::styled(of, theme.faint()));
+        .map(|(state, count, share)| format!("{}{count} {share}%  ", theme::symbol(*state)))
+        .collect();
+    let mut used: usize = texts.iter().map(|text| width(text)).sum();
+    // Words as far as there is room for all outcomes; then bars in the same way.
+    'more: for has_bar in [false, true] {
+        for (text, (state, count, share)) in texts.iter_mut().zip(&shares) {
+            let bar = if has_bar {
+                format!(" {}", bar(*share, 100, BAR))
+            } else {
+                String::new()
+            };
+            let (symbol, word) = (theme::symbol(*state), theme::word(*state));
+            let longer = format!("{symbol} {word} {count} {share}%{bar}  ");
+            used = used + width(&longer) - width(text);
+            if used > room {
+                break 'more;
+            }
+            *text = longer;
+        }
+    }
+    let mut line = Line::raw(about);
     for (text, (state, ..)) in texts.into_iter().zip(&shares) {
         line.push_span(Span::styled(text, theme.state(*state)));
     }
-    line.push_span(Span::styled(median, Style::new()));
     put(&line, area, buffer);
 }
 

@@ -10,7 +10,7 @@ use ratatui::widgets::Widget;
 
 use super::columns::{Columns, widths};
 use super::lines::{self, Scale, Series, float};
-use super::series::{Bucket, queued, stuck};
+use super::series::{Bucket, Lengths, lengths};
 use crate::app::App;
 use crate::printable::cut;
 use crate::span;
@@ -156,20 +156,24 @@ const QUEUE: [(Marker, &str, &str, Meaning); 3] = [
     (Marker::Custom('x'), "x", "stuck", Meaning::Warning),
 ];
 
+/// The values of a moment, in the order of [`QUEUE`].
+fn values(lengths: Lengths) -> [u64; 3] {
+    [lengths.queued, lengths.building, lengths.stuck]
+}
+
 pub(super) fn queue_legend(app: &App, statistics: &Statistics) -> Vec<Span<'static>> {
     let Some(last) = statistics.samples.last() else {
         return vec![Span::styled("no samples yet", app.theme().faint())];
     };
-    let values = [queued(last), last.building, stuck(last)];
     let mut legend: Vec<Span<'static>> = QUEUE
         .into_iter()
-        .zip(values)
+        .zip(values(Lengths::of(last)))
         .map(|((_, symbol, name, meaning), value)| {
             key(symbol, format!("{value} {name}"), app.theme().style(meaning))
         })
         .collect();
     legend.push(Span::styled(
-        format!("of {} slots", last.slots_total),
+        format!("of {} slots now", last.slots_total),
         app.theme().faint(),
     ));
     legend
@@ -177,20 +181,24 @@ pub(super) fn queue_legend(app: &App, statistics: &Statistics) -> Vec<Span<'stat
 
 pub(super) fn draw_queue(app: &App, statistics: &Statistics, area: Rect, buffer: &mut Buffer) {
     let theme = app.theme();
+    let moments = lengths(
+        &statistics.samples,
+        usize::from(area.width.saturating_sub(LABELS)),
+    );
     let series: Vec<Series> = QUEUE
         .into_iter()
         .enumerate()
-        .map(|(at, (marker, _, _, meaning))| Series {
-            marker,
-            style: theme.style(meaning),
-            points: statistics
-                .samples
-                .iter()
-                .map(|sample| {
-                    let values = [queued(sample), sample.building, stuck(sample)];
-                    (float(sample.at), float(values[at]))
-                })
-                .collect(),
+        .rev()
+        .map(|(at, (marker, _, name, meaning))| {
+            let points = moments.iter().map(|it| (float(it.at), float(values(*it)[at])));
+            let is_stuck = name == "stuck";
+            Series {
+                marker,
+                joined: !is_stuck,
+                style: theme.style(meaning),
+                // What is stuck is seldom much: its zeros would only cover the other lines.
+                points: points.filter(|(_, value)| !is_stuck || *value > 0.0).collect(),
+            }
         })
         .collect();
     let labels = times(statistics.hours.len());
@@ -200,9 +208,9 @@ pub(super) fn draw_queue(app: &App, statistics: &Statistics, area: Rect, buffer:
 
 /// The lines of percentiles: which, their markers, symbols in the legend, names and meanings.
 const PERCENTILES: [(f64, Marker, &str, &str, Meaning); 3] = [
-    (0.99, Marker::Custom('^'), "^", "p99", Meaning::Warning),
-    (0.9, Marker::Custom('+'), "+", "p90", Meaning::Ready),
     (0.5, Marker::Braille, "⠤", "p50", Meaning::Good),
+    (0.9, Marker::Custom('+'), "+", "p90", Meaning::Ready),
+    (0.99, Marker::Custom('^'), "^", "p99", Meaning::Warning),
 ];
 
 pub(super) fn times_legend(app: &App, all: &Histogram) -> Vec<Span<'static>> {
@@ -211,7 +219,6 @@ pub(super) fn times_legend(app: &App, all: &Histogram) -> Vec<Span<'static>> {
     }
     PERCENTILES
         .into_iter()
-        .rev()
         .map(|(p, _, symbol, name, meaning)| {
             let seconds = all.percentile(p).unwrap_or(0);
             let text = format!("{name} {}", span::seconds(seconds));
@@ -229,22 +236,24 @@ pub(super) fn draw_times(
     buffer: &mut Buffer,
 ) {
     let theme = app.theme();
+    let bounds = bounds(app, statistics);
     let series: Vec<Series> = PERCENTILES
         .into_iter()
-        .map(|(p, marker, _, _, meaning)| Series {
+        .map(|(p, marker, _, name, meaning)| Series {
             marker,
+            joined: name == "p50",
             style: theme.style(meaning),
             points: buckets
                 .iter()
                 .filter_map(|bucket| {
                     let seconds = histogram(bucket).percentile(p)?;
-                    Some((float(bucket.middle()), float(seconds)))
+                    // The last hour is not over yet.
+                    Some((float(bucket.middle().min(bounds.1)), float(seconds)))
                 })
                 .collect(),
         })
         .collect();
     let labels = times(statistics.hours.len());
-    let bounds = bounds(app, statistics);
     lines::draw(&series, Scale::Time, bounds, labels, theme, area, buffer);
 }
 

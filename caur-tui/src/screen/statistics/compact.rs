@@ -7,7 +7,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Sparkline, Widget};
 
 use super::draw::Panel;
-use super::series::{Bucket, buckets, queued, step};
+use super::series::{Bucket, Lengths, buckets, lengths, step};
 use super::usage::uses;
 use crate::app::App;
 use crate::span;
@@ -44,9 +44,10 @@ pub(super) fn draw_compact(
             ("ended", (values, all.total().to_string()))
         }
         Panel::Queue => {
-            let samples = statistics.samples.iter().rev().take(room).rev();
-            let values: Vec<u64> = samples.map(queued).collect();
-            let last = values.last().map_or("–".to_owned(), u64::to_string);
+            let moments = lengths(&statistics.samples, room).into_iter();
+            let values: Vec<u64> = moments.map(|it| it.queued).collect();
+            let last = statistics.samples.last().map(|sample| Lengths::of(sample).queued);
+            let last = last.map_or("–".to_owned(), |last| last.to_string());
             ("queued", (values, last))
         }
         Panel::Waits => ("wait p50", of_times(|bucket| &bucket.waits)),

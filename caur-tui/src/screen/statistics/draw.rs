@@ -1,6 +1,6 @@
 //! How the statistics are drawn: a line about the whole period, and charts below it.
 
-use caur_core::queue::Statistics;
+use caur_core::queue::{Histogram, Statistics};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -16,6 +16,9 @@ use crate::app::App;
 use crate::span;
 use crate::view::list::{self, Empty};
 use crate::view::put;
+
+/// Columns that tell which of the charts are seen.
+const SEEN: usize = 12;
 
 /// A chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +65,15 @@ pub fn draw_summary(app: &App, area: Rect, body: Rect, buffer: &mut Buffer) {
         if statistics.hours.len() < screen.hours() as usize {
             line.push_span(Span::styled("reading … ", theme.warning()));
         }
-        line.push_span(Span::raw(summary(statistics).join(" · ")));
+        // Only whole parts; the last columns tell which charts are seen.
+        let room = usize::from(area.width).saturating_sub(SEEN);
+        for (at, part) in summary(statistics).into_iter().enumerate() {
+            let part = Span::raw(if at == 0 { part } else { format!(" · {part}") });
+            if line.width() + part.width() > room {
+                break;
+            }
+            line.push_span(part);
+        }
     }
     put(&line, area, buffer);
     let grid = Grid::new(body.width, body.height);
@@ -87,10 +98,16 @@ fn summary(statistics: &Statistics) -> Vec<String> {
     if let Some(rate) = all.ended.failure_rate() {
         parts.push(format!("{rate}% failed"));
     }
-    for (name, histogram) in [("wait", &all.waits), ("build", &all.builds)] {
-        if let Some(median) = histogram.percentile(0.5) {
-            parts.push(format!("median {name} {}", span::seconds(median)));
-        }
+    let median = |name, histogram: &Histogram| {
+        let median = histogram.percentile(0.5)?;
+        Some(format!("{name} {}", span::seconds(median)))
+    };
+    let medians: Vec<String> = [median("wait", &all.waits), median("build", &all.builds)]
+        .into_iter()
+        .flatten()
+        .collect();
+    if !medians.is_empty() {
+        parts.push(format!("p50 {}", medians.join(", ")));
     }
     parts
 }
@@ -149,7 +166,7 @@ fn draw_panel(app: &App, statistics: &Statistics, panel: Panel, area: Rect, buff
         }
         Panel::Queue => {
             charts::draw_queue(app, statistics, body, buffer);
-            heading("queue", charts::queue_legend(app, statistics))
+            heading("queue at its peaks", charts::queue_legend(app, statistics))
         }
         Panel::Waits => {
             charts::draw_times(app, statistics, &buckets, |bucket| &bucket.waits, body, buffer);

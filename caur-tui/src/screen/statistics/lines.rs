@@ -1,7 +1,7 @@
 //! Line charts. Each line has a marker of its own, which its legend shows.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{HorizontalAlignment, Rect};
 use ratatui::style::Style;
 use ratatui::symbols::Marker;
 use ratatui::text::Span;
@@ -15,6 +15,8 @@ use crate::theme::Theme;
 pub struct Series {
     /// What its points look like.
     pub marker: Marker,
+    /// Whether its points are joined.
+    pub joined: bool,
     /// Its style.
     pub style: Style,
     /// Its points: milliseconds since 1970, and the value.
@@ -58,12 +60,16 @@ pub fn draw(
     area: Rect,
     buffer: &mut Buffer,
 ) {
-    let highest = series
-        .iter()
-        .flat_map(|series| &series.points)
-        .map(|(_, value)| *value)
-        .fold(1.0, f64::max);
-    let top = scale.place(highest);
+    let values = || {
+        let points = series.iter().flat_map(|series| &series.points);
+        points.map(|(_, value)| *value)
+    };
+    let top = scale.place(values().fold(1.0, f64::max));
+    let bottom = match (scale, values().reduce(f64::min)) {
+        // Below half of the shortest time there is nothing to see.
+        (Scale::Time, Some(shortest)) => scale.place(shortest / 2.0),
+        (Scale::Time, None) | (Scale::Count, _) => 0.0,
+    };
     let placed: Vec<Vec<(f64, f64)>> = series
         .iter()
         .map(|series| {
@@ -74,32 +80,31 @@ pub fn draw(
     let datasets = series.iter().zip(&placed).map(|(series, points)| {
         Dataset::default()
             .marker(series.marker)
-            .graph_type(GraphType::Line)
+            .graph_type(if series.joined {
+                GraphType::Line
+            } else {
+                GraphType::Scatter
+            })
             .style(series.style)
             .data(points)
     });
-    let middle = if area.height >= 7 {
-        vec![top / 2.0]
-    } else {
-        Vec::new()
-    };
-    let heights = [vec![0.0], middle, vec![top]].concat();
+    let middle = (area.height >= 7).then(|| f64::midpoint(bottom, top));
+    let heights = [bottom].into_iter().chain(middle).chain([top]);
     // As wide as in every other chart, so that the times stand above each other.
-    let heights = heights
-        .into_iter()
-        .map(|place| Span::raw(format!("{:>6}", scale.label(place))));
+    let heights = heights.map(|place| Span::raw(format!("{:>6}", scale.label(place))));
     let chart = Chart::new(datasets.collect())
         .legend_position(None)
         .x_axis(
             Axis::default()
                 .style(theme.faint())
                 .bounds([float(from), float(to.max(from + 1))])
-                .labels(labels),
+                .labels(labels)
+                .labels_alignment(HorizontalAlignment::Right),
         )
         .y_axis(
             Axis::default()
                 .style(theme.faint())
-                .bounds([0.0, top])
+                .bounds([bottom, top])
                 .labels(heights),
         );
     chart.render(area, buffer);

@@ -12,6 +12,8 @@ mod snapshots;
 mod usage;
 
 pub use series::of_builders;
+#[cfg(test)]
+pub use snapshots::fixture;
 
 use caur_core::queue::Statistics;
 use ratatui::layout::Rect;

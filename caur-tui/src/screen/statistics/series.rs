@@ -177,14 +177,44 @@ pub fn utilisation(
         .collect()
 }
 
-/// Jobs that could be built or wait for such.
-pub fn queued(sample: &QueueSample) -> u64 {
-    sample.waiting + sample.ready
+/// How long the queue was at a moment, as far as charts tell it apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lengths {
+    /// Milliseconds since 1970.
+    pub at: u64,
+    /// Jobs that could be built or wait for such.
+    pub queued: u64,
+    /// Jobs that were being built.
+    pub building: u64,
+    /// Jobs that somebody or something kept from being built.
+    pub stuck: u64,
 }
 
-/// Jobs that somebody or something keeps from being built.
-pub fn stuck(sample: &QueueSample) -> u64 {
-    sample.blocked + sample.held + sample.backoff
+impl Lengths {
+    /// The lengths in a sample.
+    pub fn of(sample: &QueueSample) -> Self {
+        Self {
+            at: sample.at,
+            queued: sample.waiting + sample.ready,
+            building: sample.building,
+            stuck: sample.blocked + sample.held + sample.backoff,
+        }
+    }
+}
+
+/// At most `most` moments for all of the samples: each tells the greatest lengths of those that it stands for.
+pub fn lengths(samples: &[QueueSample], most: usize) -> Vec<Lengths> {
+    let together = samples.len().div_ceil(most.max(1)).max(1);
+    let greatest = |a: Lengths, b: Lengths| Lengths {
+        at: a.at.max(b.at),
+        queued: a.queued.max(b.queued),
+        building: a.building.max(b.building),
+        stuck: a.stuck.max(b.stuck),
+    };
+    samples
+        .chunks(together)
+        .filter_map(|samples| samples.iter().map(Lengths::of).reduce(greatest))
+        .collect()
 }
 
 #[cfg(test)]
@@ -298,17 +328,27 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_is_queued_building_and_stuck() {
-        let sample = QueueSample {
-            at: NOW,
-            waiting: 1,
+    fn samples_become_as_many_moments_as_there_is_room_for() {
+        let sample = |at: u64, waiting, building, held| QueueSample {
+            at,
+            waiting,
             ready: 2,
             blocked: 4,
-            held: 8,
+            held,
             backoff: 16,
-            building: 32,
+            building,
             slots_total: 64,
         };
-        assert_eq!((queued(&sample), stuck(&sample)), (3, 28));
+        let samples = [sample(1, 1, 9, 8), sample(2, 5, 3, 0), sample(3, 0, 0, 0)];
+        let told = |most| -> Vec<(u64, u64, u64, u64)> {
+            lengths(&samples, most)
+                .into_iter()
+                .map(|it| (it.at, it.queued, it.building, it.stuck))
+                .collect()
+        };
+        assert_eq!(told(3), [(1, 3, 9, 28), (2, 7, 3, 20), (3, 2, 0, 20)]);
+        assert_eq!(told(2), [(2, 7, 9, 28), (3, 2, 0, 20)]);
+        assert_eq!(told(0), [(3, 7, 9, 28)]);
+        assert_eq!(lengths(&[], 5), []);
     }
 }

@@ -16,7 +16,7 @@ use crate::view::bar::bar;
 use crate::view::{centered, put_lines};
 
 /// Columns of a builder's line that are not its bar.
-const BESIDE_BAR: usize = 44;
+const BESIDE_BAR: usize = 52;
 
 /// How much each builder was made use of, by what is known of it now.
 pub(super) fn uses(app: &App, statistics: &Statistics) -> Vec<Utilisation> {

@@ -1,25 +1,23 @@
+mod viewing;
+
 use std::time::Duration;
 
 use caur_core::link::RedisLink;
-use caur_core::queue::{Queue, Why};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-
-use crate::backend::Wishes;
-use crate::log::PageWish;
-use crate::msg::{BackendMsg, Interest, LinkState, LogEvent, OperationNews, Request, Snapshot, WantedPage};
-use crate::operation::{Act, Operation, OperationId};
-
 use caur_core::log::{LogLimits, LogWriter};
 use caur_core::model::{
     Arch, BuildClass, BuildOutcome, BuilderName, BuilderReport, Job, JobRequest, JobState, Machine, Pkgbase,
     SourceRepo, Target, TargetRepo,
 };
-use caur_core::queue::{Asker, Attempt, ClaimRequest, new_instance};
+use caur_core::queue::{Asker, Attempt, Claim, ClaimRequest, Queue, Why, new_instance};
 use caur_core::testing::{RedisOptions, RedisServer};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::backend::Wishes;
+use crate::log::PageWish;
+use crate::msg::{BackendMsg, Interest, LinkState, LogEvent, OperationNews, Request, Snapshot, WantedPage};
+use crate::operation::{Act, Operation, OperationId};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -114,18 +112,7 @@ async fn queue_and_log_are_followed_through_a_loss_of_redis() {
     assert_eq!(until(&mut reports, log_event).await, LogEvent::Missing);
 
     let lease = Duration::from_mins(1);
-    let builder = BuilderReport {
-        instance: new_instance(),
-        name: BuilderName::new("b").unwrap(),
-        class: Some(1),
-        slots: 1,
-        version: "0.0.0".into(),
-        machine: Machine::default(),
-        note: None,
-    };
-    queue.report_status(&builder).await.unwrap();
-    let claim = ClaimRequest::new(builder.instance, 0, lease);
-    let claim = queue.claim(&claim).await.unwrap().job().unwrap();
+    let claim = claim(&queue).await;
     let limits = LogLimits {
         head: 1 << 20,
         tail: 1 << 20,
@@ -198,6 +185,22 @@ async fn a_wrong_password_is_final_and_named() {
     })
     .await;
     assert!(reason.contains("password"), "{reason}");
+}
+
+/// A builder that takes the next job.
+async fn claim(queue: &Queue) -> Claim {
+    let builder = BuilderReport {
+        instance: new_instance(),
+        name: BuilderName::new("b").unwrap(),
+        class: Some(1),
+        slots: 1,
+        version: "0.0.0".into(),
+        machine: Machine::default(),
+        note: None,
+    };
+    queue.report_status(&builder).await.unwrap();
+    let claim = ClaimRequest::new(builder.instance, 0, Duration::from_mins(5));
+    queue.claim(&claim).await.unwrap().job().unwrap()
 }
 
 /// A console's backend on a queue of its own.
@@ -336,18 +339,7 @@ async fn a_long_log_is_opened_at_its_end_and_loaded_as_it_is_wanted() {
     let server = RedisServer::start();
     let queue = Queue::open(server.link()).await.unwrap();
     let id = queue.submit(vec![request("a")], TESTER).await.unwrap().jobs[0].id;
-    let builder = BuilderReport {
-        instance: new_instance(),
-        name: BuilderName::new("b").unwrap(),
-        class: Some(1),
-        slots: 1,
-        version: "0.0.0".into(),
-        machine: Machine::default(),
-        note: None,
-    };
-    queue.report_status(&builder).await.unwrap();
-    let claim = ClaimRequest::new(builder.instance, 0, Duration::from_mins(5));
-    let claim = queue.claim(&claim).await.unwrap().job().unwrap();
+    let claim = claim(&queue).await;
     let mut whole = Vec::new();
     for number in 0..100 {
         let text = format!("line {number} {}\n", "x".repeat(60_000));
