@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use caur_core::testing::{RedisServer, Sshd};
 use caur_tests::{Window, caur_tui, eventually, run};
 use pty_process::Command;
 use rustix::process::Signal;
@@ -459,4 +460,73 @@ async fn keys_of_the_configuration_hold() {
         is_given_back(&window.screen()).then_some(())
     });
     gone.await.unwrap();
+}
+
+/// What OpenSSH's own program says.
+async fn ssh_keygen(arguments: &[&str]) -> String {
+    let mut command = std::process::Command::new("ssh-keygen");
+    command.args(arguments);
+    run(command, "").await.expect(0).stdout
+}
+
+#[tokio::test]
+async fn an_unknown_server_and_an_encrypted_key_are_asked_about_once() {
+    let (redis, sshd) = (RedisServer::start(), Sshd::start());
+    let home = Home::new();
+    // Without OpenSSH's client, whose idea of where the home directory is does not come from the environment.
+    let no_programs = home.path("bin");
+    std::fs::create_dir_all(home.path(".ssh")).unwrap();
+    let (key, host_key) = (home.path(".ssh/id_ed25519"), home.path("host_key.pub"));
+    std::fs::copy(sshd.client_key(), &key).unwrap();
+    let key = key.display().to_string();
+    ssh_keygen(&["-p", "-q", "-P", "", "-N", "open sesame", "-f", &key]).await;
+    std::fs::write(&host_key, sshd.host_key()).unwrap();
+    let printed = ssh_keygen(&["-l", "-f", &host_key.display().to_string()]).await;
+    let fingerprint = printed.split(' ').nth(1).expect("size, fingerprint, comment");
+
+    let server = format!("{}@127.0.0.1:{}", sshd.target().user, sshd.port());
+    let socket = format!("unix://{}", redis.socket().display());
+    let arguments = ["--ssh", &server, "--redis-url", &socket];
+    let start = || {
+        let command = home.command(caur_tui(), &arguments);
+        Window::open(command.env("PATH", &no_programs), 80, 24)
+    };
+    let mut window = start();
+    window.shows("is this the right server?").await;
+    window.shows(fingerprint).await;
+    window.types("n").await;
+    window.shows("failed").await;
+    assert!(!home.path(".ssh/known_hosts").exists(), "a no is not recorded");
+    // Another try asks again.
+    window.types("r").await;
+    window.shows("is this the right server?").await;
+    window.types("y").await;
+    window.shows("an encrypted key").await;
+    window.types("open sezame\r").await;
+    window.shows("That was wrong").await;
+    window.types("open sesame\r").await;
+    window.shows("online").await;
+    let known = std::fs::read_to_string(home.path(".ssh/known_hosts")).unwrap();
+    assert_eq!(known.lines().count(), 1, "{known}");
+    window.types("q").await;
+    assert_status(window.end().await, 0);
+
+    let mut window = start();
+    window.shows("an encrypted key").await;
+    window.types("open sesame\r").await;
+    window.shows("online").await;
+
+    // The tunnel is cut; what was answered holds.
+    sshd.cut_sessions();
+    window
+        .until("another connection", |screen| {
+            screen.contents().contains("reconnecting")
+        })
+        .await;
+    window.shows("online").await;
+    window.types("q").await;
+    assert_status(window.end().await, 0);
+    assert_given_back(&window);
+    let log = std::fs::read_to_string(home.path("state/caur/tui.log")).unwrap();
+    assert!(!log.contains("sesame") && !log.contains("sezame"), "{log}");
 }
