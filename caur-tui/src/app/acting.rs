@@ -62,16 +62,22 @@ impl App {
             _ => 0,
         };
         let rebuild = argument == Some("rebuild");
+        // Of held ones and others together the others are meant.
+        let lets_go = self.chosen_jobs().iter().all(|job| job.state == JobState::Held);
+        let fits = |job: &Job| {
+            let holds_held = action == Action::Hold && !lets_go && job.state == JobState::Held;
+            why_not_job(action, job).is_none() && !holds_held
+        };
         let acts: Vec<(Act, String, JobState)> = self
             .chosen_jobs()
             .into_iter()
-            .filter(|job| why_not_job(action, job).is_none())
+            .filter(|job| fits(job))
             .map(|job| {
                 let act = match action {
                     Action::Retry => Act::Retry(job.id, rebuild),
                     Action::Cancel => Act::Cancel(job.id),
                     Action::Release => Act::Release(job.id),
-                    Action::Hold if job.state == JobState::Held => Act::Unhold(job.id),
+                    Action::Hold if lets_go => Act::Unhold(job.id),
                     Action::Hold => Act::Hold(job.id),
                     _ => Act::Priority(job.id, priority),
                 };
@@ -104,19 +110,21 @@ impl App {
         }
     }
 
-    /// Pauses the queue, or resumes it.
+    /// Pauses the queue, or resumes it; with a reason it only pauses.
     pub(super) fn pause_queue(&mut self, argument: Option<&str>) -> Vec<Effect> {
-        if self.known.pause.is_some() {
-            let requests = self.requests([(Act::ResumeQueue, "the queue".to_owned())], "");
-            return self.send(requests);
-        }
         let Some(why) = argument else {
-            self.overlays.push(Overlay::Prompt(Prompt::new(
-                Purpose::Argument(Action::PauseQueue),
-                "",
-            )));
+            if self.known.pause.is_some() {
+                let requests = self.requests([(Act::ResumeQueue, "the queue".to_owned())], "");
+                return self.send(requests);
+            }
+            self.prompt(Action::PauseQueue, String::new());
             return Vec::new();
         };
+        if let Some(pause) = &self.known.pause {
+            let text = format!("the queue is {} already", one_line(&pause.reason));
+            self.complain(text);
+            return Vec::new();
+        }
         let requests = self.requests([(Act::PauseQueue, "the queue".to_owned())], why.trim());
         let lines = vec![
             "No builder takes a job until it is resumed; what runs goes on.".to_owned(),
@@ -254,9 +262,10 @@ impl App {
             }
             effects.push(Effect::Ask(Box::new(request)));
         }
-        self.queue.table.unmark_all();
-        self.history.table.unmark_all();
-        self.builders.table.unmark_all();
+        // A preview of a repository changes nothing yet: its view takes its marks away itself.
+        if self.view != View::Repository {
+            self.unmark();
+        }
         effects
     }
 

@@ -3,6 +3,8 @@
 use super::{App, View};
 use crate::keymap::Action;
 use crate::msg::Effect;
+use crate::overlay::Overlay;
+use crate::overlay::prompt::Purpose;
 use crate::table::{Row, Sort, Table};
 
 /// Calls a method of the table that is looked at; nothing where the view has none.
@@ -35,6 +37,20 @@ macro_rules! on_table {
 }
 
 impl App {
+    /// While it is typed what is to be done, it stays the same rows that it is about, however the list moves.
+    pub(super) fn pin_choice(&mut self) {
+        let typing = self.overlays.iter().any(|overlay| match overlay {
+            Overlay::Prompt(prompt) => matches!(prompt.purpose, Purpose::Command | Purpose::Argument(_)),
+            _ => false,
+        });
+        on_table!(self, (), table => table.pin(typing));
+    }
+
+    /// What was marked is done.
+    pub(super) fn unmark(&mut self) {
+        on_table!(self, (), table => table.unmark_all());
+    }
+
     /// Rows that a page has.
     pub(super) fn page(&self) -> isize {
         let height = self.areas(self.screen).body.height;

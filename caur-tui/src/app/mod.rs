@@ -407,6 +407,7 @@ impl App {
         self.repository.table.settle(rows);
         self.history.table.settle(rows);
         self.activity.table.settle(rows);
+        self.pin_choice();
         self.settle_log(effects);
         self.statistics.settle(areas.body);
         let interest = self.interest();

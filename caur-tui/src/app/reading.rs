@@ -92,10 +92,7 @@ impl App {
 
     fn scroll_details(&mut self, action: Action) -> bool {
         let page = usize::try_from(self.page()).unwrap_or(1);
-        let width = self.areas(self.screen).body.width;
-        let last = crate::screen::job::details::lines(self, usize::from(width))
-            .len()
-            .saturating_sub(page);
+        let last = self.last_detail();
         let scroll = &mut self.job.scroll;
         *scroll = match action {
             Action::LogLineUp => scroll.saturating_sub(1),
@@ -112,9 +109,19 @@ impl App {
         true
     }
 
+    /// How far the details can be scrolled.
+    fn last_detail(&self) -> usize {
+        let area = self.areas(self.screen).body;
+        let details = self.job.parts(area).details;
+        crate::screen::job::details::lines(self, usize::from(details.width))
+            .len()
+            .saturating_sub(usize::from(details.height))
+    }
+
     pub(super) fn scroll_log(&mut self, lines: isize) {
         if self.job.details == Details::Alone {
-            self.job.scroll = self.job.scroll.saturating_add_signed(lines);
+            let last = self.last_detail();
+            self.job.scroll = self.job.scroll.saturating_add_signed(lines).min(last);
         } else {
             self.job.pane_mut().scroll(i64::try_from(lines).unwrap_or(0));
         }

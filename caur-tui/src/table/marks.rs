@@ -49,13 +49,26 @@ impl<R: Row> Table<R> {
         self.marked.len()
     }
 
-    /// The marked rows in order, or the selected one where there are none: what an action is about.
+    /// The marked rows in order, or the selected one where there are none: what an action is about. While they are
+    /// pinned, those of them that are still there.
     pub fn chosen(&self) -> Vec<&R> {
+        if let Some(pinned) = &self.pinned {
+            return pinned.iter().filter_map(|key| self.get(key)).collect();
+        }
         if self.marked.is_empty() {
             return self.selected().into_iter().collect();
         }
         self.rows()
             .filter(|row| self.marked.contains(&row.key()))
             .collect()
+    }
+
+    /// Keeps what is chosen as it is, wherever the selection goes, or ends that.
+    pub fn pin(&mut self, pin: bool) {
+        if !pin {
+            self.pinned = None;
+        } else if self.pinned.is_none() {
+            self.pinned = Some(self.chosen().into_iter().map(Row::key).collect());
+        }
     }
 }

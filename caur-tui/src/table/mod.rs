@@ -81,6 +81,8 @@ pub struct Table<R: Row> {
     marked: HashSet<R::Key>,
     /// Where a range of marks begins.
     anchor: Option<R::Key>,
+    /// What was chosen when somebody began to type what is to be done with it.
+    pinned: Option<Vec<R::Key>>,
     now: u64,
 }
 
@@ -101,6 +103,7 @@ impl<R: Row> Default for Table<R> {
             offset: 0,
             marked: HashSet::new(),
             anchor: None,
+            pinned: None,
             now: 0,
         }
     }

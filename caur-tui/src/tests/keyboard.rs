@@ -100,6 +100,76 @@ fn without_a_link_or_the_right_nothing_is_sent() {
 }
 
 #[test]
+fn what_is_typed_is_about_what_was_chosen_when_it_was_begun() {
+    for (begin, end) in [("P", "⌫50⏎"), (":prio", "rity 50⏎")] {
+        let mut app = online(100, 24);
+        let jobs: Vec<Job> = (1..4)
+            .map(|id| job(id, &format!("p{id}"), JobState::Ready))
+            .collect();
+        tell(&mut app, BackendMsg::Jobs(snapshot(jobs.clone())));
+        press(&mut app, &format!("/state:ready⏎{begin}"));
+        let mut building = jobs[0].clone();
+        building.state = JobState::Building;
+        let changed = BackendMsg::Changed {
+            jobs: vec![building],
+            gone: Vec::new(),
+            taken: NOW,
+        };
+        tell(&mut app, changed);
+        assert!(
+            operations(&press(&mut app, end)).is_empty(),
+            "{begin}: the second job is not meant"
+        );
+        assert!(app.notice().unwrap().text.contains("building"));
+    }
+}
+
+#[test]
+fn held_and_other_jobs_together_are_held_and_all_held_ones_let_go() {
+    let mut app = online(100, 24);
+    let states = [JobState::Ready, JobState::Held, JobState::Waiting];
+    let jobs = states.iter().zip(1..).map(|(state, id)| job(id, "a", *state));
+    tell(&mut app, BackendMsg::Jobs(snapshot(jobs.collect())));
+    let acts = |effects: &[Effect]| -> Vec<Act> {
+        operations(effects)
+            .into_iter()
+            .map(|operation| operation.act)
+            .collect()
+    };
+    let mixed = acts(&press(&mut app, "*Hy"));
+    assert_eq!(mixed, [Act::Hold(JobId(1)), Act::Hold(JobId(3))]);
+    let held = acts(&press(&mut app, "/state:held⏎H"));
+    assert_eq!(held, [Act::Unhold(JobId(2))]);
+}
+
+#[test]
+fn marks_of_a_view_are_its_own() {
+    let mut app = online(100, 24);
+    let mut paused = testing::builder("alder");
+    paused.paused = Some("by kim".into());
+    tell(&mut app, BackendMsg::Builders(vec![paused], None));
+    press(&mut app, "*3");
+    assert_eq!(operations(&press(&mut app, "u")).len(), 1);
+    press(&mut app, "1");
+    assert_eq!(app.list_counts().unwrap().2, 18);
+}
+
+#[test]
+fn a_reason_for_a_pause_never_ends_one() {
+    let mut app = online(100, 24);
+    press(&mut app, "Znew disk");
+    let pause = caur_core::queue::Pause {
+        reason: "paused by bob".into(),
+        since: NOW,
+        by: "bob".into(),
+        until: None,
+    };
+    tell(&mut app, BackendMsg::Builders(Vec::new(), Some(pause)));
+    assert!(operations(&press(&mut app, "⏎")).is_empty());
+    assert!(app.notice().unwrap().text.contains("paused by bob already"));
+}
+
+#[test]
 fn an_operation_shows_what_became_of_it() {
     let mut app = online(100, 24);
     let sent = operations(&press(&mut app, "/emulsion⏎r"));

@@ -29,7 +29,8 @@ pub struct QueueScreen {
 struct Batch {
     open: HashSet<JobId>,
     done: HashSet<JobId>,
-    failed: usize,
+    /// Those of the done ones that failed.
+    failed: HashSet<JobId>,
 }
 
 /// How far the current batch has come.
@@ -101,7 +102,7 @@ impl QueueScreen {
         let Batch { open, done, failed } = &self.batch;
         (!open.is_empty()).then(|| BatchProgress {
             done: done.len(),
-            failed: *failed,
+            failed: failed.len(),
             total: open.len() + done.len(),
         })
     }
@@ -124,13 +125,16 @@ impl Batch {
         if !job.state.is_final() {
             if self.open.is_empty() {
                 self.done.clear();
-                self.failed = 0;
+                self.failed.clear();
             }
             self.done.remove(&job.id);
+            self.failed.remove(&job.id);
             self.open.insert(job.id);
         } else if self.open.remove(&job.id) {
             self.done.insert(job.id);
-            self.failed += usize::from(!job.state.satisfies_dependants() && job.state != JobState::Canceled);
+            if !job.state.satisfies_dependants() && job.state != JobState::Canceled {
+                self.failed.insert(job.id);
+            }
         }
     }
 }
