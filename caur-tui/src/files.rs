@@ -13,6 +13,7 @@ const LARGEST: u64 = 4 << 20;
 /// Writes a file that does not exist yet, and reports.
 pub fn save(path: PathBuf, text: String, done: UnboundedSender<Msg>) {
     tokio::task::spawn_blocking(move || {
+        let path = at_home(path);
         let written = write_new(&path, &text).map(|()| text.len() as u64);
         // Without a receiver the console is closing.
         let _closing = done.send(Msg::Saved(path, written));
@@ -22,9 +23,19 @@ pub fn save(path: PathBuf, text: String, done: UnboundedSender<Msg>) {
 /// Reads a file, and reports.
 pub fn read(purpose: FileUse, path: PathBuf, done: UnboundedSender<Msg>) {
     tokio::task::spawn_blocking(move || {
+        let path = at_home(path);
         let text = read_text(&path);
         let _closing = done.send(Msg::Read(purpose, path, text));
     });
+}
+
+/// `~/` stands for the home directory, as people type it.
+fn at_home(path: PathBuf) -> PathBuf {
+    let base = directories::BaseDirs::new();
+    match (path.strip_prefix("~"), base) {
+        (Ok(rest), Some(base)) => base.home_dir().join(rest),
+        _ => path,
+    }
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), String> {

@@ -73,6 +73,9 @@ pub enum Effect {
     Quit,
 }
 
+/// Bytes that are put on a clipboard at most: terminals drop what is longer.
+pub const CLIPBOARD: usize = 74_994;
+
 /// What a file is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileUse {
@@ -85,6 +88,8 @@ pub enum FileUse {
 pub struct Interest {
     /// The job whose log is followed, and which attempt; none: its newest.
     pub log: Option<(JobId, Option<u32>)>,
+    /// How often a log was opened; one that is opened again begins again.
+    pub log_opened: u64,
     /// The job whose details are shown.
     pub details: Option<JobId>,
     /// Whether the builders are looked at, and not only counted.
@@ -283,4 +288,6 @@ pub enum LogEvent {
     End,
     /// The queue holds no log of this job (yet, or any more).
     Missing,
+    /// It cannot be read, and why; it is tried again.
+    Failed(String),
 }

@@ -18,11 +18,9 @@ use ratatui::backend::CrosstermBackend;
 use rustix::process::{Signal as Signaled, getpgrp, getsid, kill_current_process_group};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::msg::CLIPBOARD;
 use crate::printable::one_line;
 use crate::runtime::{JobControl, Surroundings};
-
-/// Bytes of text that are put on a clipboard at most: terminals drop longer sequences.
-const COPIED: usize = 74_994;
 
 /// Whether the terminal is the console's at the moment.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -181,7 +179,7 @@ impl Switches {
 
 impl Surroundings for Switches {
     fn copy(&mut self, text: &str) -> io::Result<()> {
-        let mut end = text.len().min(COPIED);
+        let mut end = text.len().min(CLIPBOARD);
         while !text.is_char_boundary(end) {
             end -= 1;
         }

@@ -501,6 +501,7 @@ async fn an_unknown_server_and_an_encrypted_key_are_asked_about_once() {
     window.types("r").await;
     window.shows("is this the right server?").await;
     window.types("y").await;
+    window.types("\t\r").await;
     window.shows("an encrypted key").await;
     window.types("open sezame\r").await;
     window.shows("That was wrong").await;

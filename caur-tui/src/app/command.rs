@@ -3,7 +3,7 @@
 use super::{App, View};
 use crate::input::Input;
 use crate::keymap::{ACTIONS, Action, Definition};
-use crate::msg::{Effect, Request};
+use crate::msg::{CLIPBOARD, Effect, Request};
 use crate::overlay::palette::Palette;
 use crate::overlay::prompt::{Prompt, Purpose};
 use crate::overlay::{Overlay, Tree};
@@ -338,16 +338,26 @@ impl App {
         url.map_or_else(Vec::new, |url| self.copied(url))
     }
 
-    /// Copies a text and says so.
-    pub(super) fn copied(&mut self, text: String) -> Vec<Effect> {
+    /// Copies a text, as much of it as a terminal takes, and says so.
+    pub(super) fn copied(&mut self, mut text: String) -> Vec<Effect> {
         if text.is_empty() {
             return Vec::new();
         }
-        let what = match text.lines().count() {
+        let all = text.lines().count();
+        if text.len() > CLIPBOARD {
+            let end = text.floor_char_boundary(CLIPBOARD);
+            let end = text[..end].rfind('\n').unwrap_or(end);
+            text.truncate(end);
+            let copied = text.lines().count();
+            self.complain(format!(
+                "{copied} of {all} lines copied: terminals take no more; s saves all of it"
+            ));
+            return vec![Effect::Copy(text)];
+        }
+        self.say(match all {
             0 | 1 => "copied".to_owned(),
             lines => format!("{lines} lines copied"),
-        };
-        self.say(what);
+        });
         vec![Effect::Copy(text)]
     }
 }

@@ -97,8 +97,7 @@ impl App {
         if body.contains(at) && at.y > body.y && self.view != View::Job {
             let line = usize::from(at.y - body.y - 1);
             let before = self.selected_key();
-            self.select_line(line);
-            if before.is_some() && before == self.selected_key() {
+            if self.select_line(line) && before.is_some() && before == self.selected_key() {
                 return self.open();
             }
         }
@@ -227,7 +226,8 @@ impl App {
                 let recall = match prompt.purpose {
                     Purpose::Filter => &mut self.filters,
                     Purpose::Search => &mut self.searches,
-                    Purpose::Command | Purpose::Argument(_) => &mut self.commands,
+                    Purpose::Command => &mut self.commands,
+                    Purpose::Argument(_) => &mut self.arguments,
                 };
                 let text = if event.code == KeyCode::Up {
                     recall.older(prompt.input.text())
@@ -284,7 +284,10 @@ impl App {
                 self.commands.remember(text);
                 self.command(text)
             }
-            Purpose::Argument(action) => self.run(action, Some(text)),
+            Purpose::Argument(action) => {
+                self.arguments.remember(text);
+                self.run(action, Some(text))
+            }
         };
         [vec![Effect::Draw], effects].concat()
     }

@@ -71,8 +71,8 @@ impl App {
     }
 
     /// Selects the row on a line of the screen.
-    pub(super) fn select_line(&mut self, line: usize) {
-        on_table!(self, (), table => table.select_line(line));
+    pub(super) fn select_line(&mut self, line: usize) -> bool {
+        on_table!(self, false, table => table.select_line(line))
     }
 
     /// What is selected, in words that tell one row from the others.

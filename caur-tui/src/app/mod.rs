@@ -14,7 +14,7 @@ mod refusal;
 mod repository;
 mod watching;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use caur_core::model::{Job, JobId};
 use ratatui::layout::Rect;
@@ -34,7 +34,10 @@ use crate::screen::queue::QueueScreen;
 use crate::screen::repository::RepositoryScreen;
 use crate::screen::statistics::StatisticsScreen;
 use crate::theme::Theme;
-use crate::view::layout::{self, Areas};
+use crate::view::{
+    self,
+    layout::{self, Areas},
+};
 
 /// How long a notice stays on screen, in milliseconds.
 const NOTICE: u64 = 8_000;
@@ -170,8 +173,10 @@ pub struct App {
     next_operation: u64,
     filters: Recall,
     commands: Recall,
+    arguments: Recall,
     searches: Recall,
-    watched: BTreeSet<JobId>,
+    /// Jobs whose end somebody waits for, with the names of their packages.
+    watched: BTreeMap<JobId, String>,
     mouse: bool,
     interest: Interest,
 }
@@ -198,8 +203,9 @@ impl App {
             next_operation: 0,
             filters: Recall::new(setup.filters.clone()),
             commands: Recall::default(),
+            arguments: Recall::default(),
             searches: Recall::default(),
-            watched: BTreeSet::new(),
+            watched: BTreeMap::new(),
             mouse: setup.mouse,
             interest: Interest::default(),
             setup,
@@ -345,7 +351,7 @@ impl App {
 
     /// Whether somebody waits for the end of this job.
     pub fn is_watched(&self, job: JobId) -> bool {
-        self.watched.contains(&job)
+        self.watched.contains_key(&job)
     }
 
     /// Filters that were used, the newest last.
@@ -398,6 +404,18 @@ impl App {
         self.view = view;
     }
 
+    /// Keeps the topmost overlay's scroll position where there is something to see.
+    fn settle_overlay(&mut self) {
+        let Some(last) = view::overlays::last_scroll(self, self.screen) else {
+            return;
+        };
+        match self.overlays.last_mut() {
+            Some(Overlay::Help(scroll) | Overlay::Operations(scroll)) => *scroll = last.min(*scroll),
+            Some(Overlay::Confirm(confirm)) => confirm.scroll = last.min(confirm.scroll),
+            _ => {}
+        }
+    }
+
     /// Keeps selections and scroll positions in step, and tells the backend what is looked at.
     fn settle(&mut self, effects: &mut Vec<Effect>) {
         let areas = self.areas(self.screen);
@@ -408,6 +426,7 @@ impl App {
         self.history.table.settle(rows);
         self.activity.table.settle(rows);
         self.pin_choice();
+        self.settle_overlay();
         self.settle_log(effects);
         self.statistics.settle(areas.body);
         let interest = self.interest();
@@ -430,6 +449,7 @@ impl App {
         let (repository, history) = (shown(View::Repository), shown(View::History));
         Interest {
             log: (self.view == View::Job).then(|| self.job.wanted_log()).flatten(),
+            log_opened: self.job.opened(),
             details,
             builders,
             repository: repository.then(|| self.repository.target().cloned()).flatten(),

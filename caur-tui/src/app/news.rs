@@ -1,7 +1,5 @@
 //! What the backend reports.
 
-use caur_core::model::JobId;
-
 use super::App;
 use crate::msg::{BackendMsg, Effect, LinkState};
 use crate::operation::{OperationId, Standing};
@@ -25,7 +23,9 @@ impl App {
                 }
                 self.repository.note_jobs(&snapshot.jobs);
                 self.queue.replace(snapshot.jobs, snapshot.partial);
-                effects.extend(self.look_after_watched());
+                if !self.known.partial {
+                    effects.extend(self.look_after_watched());
+                }
             }
             BackendMsg::Changed { jobs, gone, taken } => {
                 self.known.set_clock(taken, self.now);
@@ -54,7 +54,8 @@ impl App {
             }
             BackendMsg::Operation(id, news) => self.operation_news(id, news.into()),
             BackendMsg::Question(id, question) => {
-                self.overlays.push(Overlay::Asked(Asked::new(id, question)));
+                // Under what is being typed: no key is an answer that was meant for something else.
+                self.overlays.insert(0, Overlay::Asked(Asked::new(id, question)));
                 effects.push(Effect::Notify("caur-tui asks a question".to_owned()));
             }
             BackendMsg::Repository(target, news) => self.repository.take(&target, news),
@@ -94,17 +95,5 @@ impl App {
             Standing::Done(_) => self.say(line),
             Standing::Unknown | Standing::Refused(_) | Standing::Never(_) => self.complain(line),
         }
-    }
-
-    /// Watched jobs that ended while nobody could see it.
-    fn look_after_watched(&mut self) -> Vec<Effect> {
-        let watched: Vec<JobId> = self.watched.iter().copied().collect();
-        let mut effects = Vec::new();
-        for id in watched {
-            if let Some(job) = self.job(id).filter(|job| job.state.is_final()).cloned() {
-                effects.extend(self.ended(&job));
-            }
-        }
-        effects
     }
 }

@@ -187,7 +187,7 @@ impl App {
     }
 
     /// How much was asked for in this console: of the queue and of repositories.
-    pub(super) fn count_asked(&self) -> usize {
+    pub fn count_asked(&self) -> usize {
         self.operations.len() + self.repository.all_asked().len()
     }
 

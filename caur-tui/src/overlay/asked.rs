@@ -39,11 +39,11 @@ impl Asked {
         }
     }
 
-    /// Takes a key; the answer, once there is one.
+    /// Takes a key; the answer, once there is one. No letter is a yes: whoever types something else when the question
+    /// comes does not trust a server by it.
     pub fn key(&mut self, event: KeyEvent) -> Option<Answer> {
         match (&self.question, event.code) {
             (Question::TrustHost { .. }, code) => match code {
-                KeyCode::Char('y' | 'Y') => Some(Answer::Trust(true)),
                 KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => Some(Answer::Trust(false)),
                 KeyCode::Enter => Some(Answer::Trust(self.yes)),
                 KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {

@@ -63,9 +63,10 @@ impl Confirm {
         match event.code {
             KeyCode::Esc => return Verdict::No,
             KeyCode::Up => self.scroll = self.scroll.saturating_sub(1),
-            KeyCode::Down => self.scroll = (self.scroll + 1).min(self.lines.len().saturating_sub(1)),
+            // How far it can go depends on the screen; the application keeps it there.
+            KeyCode::Down => self.scroll += 1,
             KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(10),
-            KeyCode::PageDown => self.scroll = (self.scroll + 10).min(self.lines.len().saturating_sub(1)),
+            KeyCode::PageDown => self.scroll += 10,
             _ => match &self.danger {
                 Danger::Type(word) => {
                     if event.code == KeyCode::Enter {

@@ -261,9 +261,12 @@ impl<R: Row> Table<R> {
         self.selected = self.shown.get(self.cursor).map(|slot| self.row(*slot).key());
     }
 
-    /// Selects the row on a line of the screen, counted from the first visible one.
-    pub fn select_line(&mut self, line: usize) {
+    /// Selects the row on a line of the screen, counted from the first visible one; whether there is one.
+    pub fn select_line(&mut self, line: usize) -> bool {
         let line = self.offset + line;
+        if line >= self.shown.len() + self.groups.len() {
+            return false;
+        }
         let headings = self
             .groups
             .iter()
@@ -271,6 +274,7 @@ impl<R: Row> Table<R> {
             .take_while(|(at, (start, _))| start + at < line)
             .count();
         self.select_row(line.saturating_sub(headings));
+        true
     }
 
     /// Finds a new selection where the selected row is gone, and scrolls so that it is among `height` visible lines.

@@ -339,3 +339,61 @@ fn keys_act_at_once_whatever_the_link_does() {
         .any(|effect| matches!(effect, Effect::Ask(request) if **request == Request::Reconnect));
     assert!(asks, "r connects now while there is no link");
 }
+
+#[test]
+fn no_letter_trusts_a_server() {
+    let mut app = testing::app(80, 24);
+    press(&mut app, "/p");
+    let question = crate::question::Question::TrustHost {
+        host: "farm".to_owned(),
+        key_type: "ssh-ed25519".to_owned(),
+        fingerprint: "SHA256:abc".to_owned(),
+        recorded_in: "known_hosts".to_owned(),
+    };
+    tell(&mut app, BackendMsg::Question(7, question));
+    let answers = |effects: &[Effect]| -> Vec<Request> {
+        let asked = effects.iter().filter_map(|effect| match effect {
+            Effect::Ask(request) => Some((**request).clone()),
+            _ => None,
+        });
+        asked.collect()
+    };
+    assert_eq!(
+        answers(&press(&mut app, "yY⏎yY")),
+        [],
+        "what is typed into a filter is no answer"
+    );
+    let yes = Request::Answer(7, crate::question::Answer::Trust(true));
+    assert_eq!(answers(&press(&mut app, "⇥⏎")), [yes]);
+}
+
+#[test]
+fn a_clipboard_takes_what_terminals_take_and_says_so() {
+    let mut app = with_log(80, 24);
+    let total = app.job_screen().pane().store().total();
+    let more = "0123456789\n".repeat(20_000);
+    log(&mut app, LogEvent::Pieces(vec![piece(total, &more)], Vec::new()));
+    let effects = press(&mut app, "gvGy");
+    let copied = effects.iter().find_map(|effect| match effect {
+        Effect::Copy(text) => Some(text.len()),
+        _ => None,
+    });
+    assert!(
+        copied.is_some_and(|bytes| bytes <= crate::msg::CLIPBOARD),
+        "{copied:?}"
+    );
+    assert!(
+        app.notice()
+            .unwrap()
+            .text
+            .contains("lines copied: terminals take no more")
+    );
+}
+
+#[test]
+fn a_watched_job_that_is_listed_no_more_has_ended() {
+    let mut app = online(80, 24);
+    press(&mut app, "w");
+    let effects = tell(&mut app, BackendMsg::Jobs(snapshot(farm().split_off(1))));
+    assert!(effects.contains(&Effect::Notify("mesa-git has ended meanwhile".into())));
+}

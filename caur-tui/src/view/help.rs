@@ -36,6 +36,13 @@ pub fn draw(app: &App, scroll: usize, screen: Rect, buffer: &mut Buffer) {
     }
 }
 
+/// How far the help can be scrolled.
+pub fn last_scroll(app: &App, screen: Rect) -> usize {
+    lines(app)
+        .len()
+        .saturating_sub(usize::from(screen.height.saturating_sub(2)))
+}
+
 fn lines(app: &App) -> Vec<Line<'static>> {
     let theme = app.theme();
     let keymap = &app.setup().keymap;

@@ -15,7 +15,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Widget};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::app::{App, View};
 use crate::screen;
@@ -94,20 +94,31 @@ pub fn window(title: &str, width: u16, height: u16, screen: Rect, buffer: &mut B
     inner
 }
 
-/// Breaks a text between words into lines of at most `width` columns.
+/// Breaks a text into lines of at most `width` columns: between words, and within one that is longer.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
+    let width = width.max(2);
     let mut lines = vec![String::new()];
+    let mut used = 0;
     for word in text.split_whitespace() {
-        let word = crate::printable::cut(word, width);
-        let line = lines.last_mut().expect("there is always a line");
-        if line.is_empty() {
-            line.push_str(&word);
-        } else if line.width() + 1 + word.width() <= width {
-            line.push(' ');
-            line.push_str(&word);
-        } else {
-            lines.push(word);
+        let long = word.width();
+        if used > 0 {
+            // One that is too long for any line begins where there is room.
+            if used + 1 + long.min(width) <= width {
+                lines.last_mut().expect("there is always a line").push(' ');
+                used += 1;
+            } else {
+                lines.push(String::new());
+                used = 0;
+            }
+        }
+        for c in word.chars() {
+            let columns = c.width().unwrap_or(0);
+            if used + columns > width {
+                lines.push(String::new());
+                used = 0;
+            }
+            lines.last_mut().expect("there is always a line").push(c);
+            used += columns;
         }
     }
     lines
@@ -124,5 +135,21 @@ pub fn centered(text: &str, style: Style, area: Rect, buffer: &mut Buffer) {
             .saturating_sub(u16::try_from(line.width()).unwrap_or(u16::MAX))
             / 2;
         buffer.set_stringn(area.x + indent, y, line, usize::from(area.width - indent), style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_between_words_and_nothing_of_it_is_lost() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(
+            wrapped("SHA256:0123456789abcdef", 10),
+            ["SHA256:012", "3456789abc", "def"]
+        );
+        assert_eq!(wrapped("a 日本語日本語 b", 7), ["a", "日本語", "日本語", "b"]);
+        assert_eq!(wrapped("", 5), [""]);
     }
 }

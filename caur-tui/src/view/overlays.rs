@@ -39,13 +39,41 @@ pub fn draw(app: &App, screen: Rect, footer: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn draw_confirm(theme: Theme, confirm: &Confirm, screen: Rect, buffer: &mut Buffer) {
+/// The lines of a question and how many of them are seen at a time.
+fn confirm_lines(confirm: &Confirm, screen: Rect) -> (Vec<String>, usize) {
     let width = usize::from(WIDTH.min(screen.width).saturating_sub(4));
     let lines: Vec<String> = confirm
         .lines
         .iter()
         .flat_map(|line| wrapped(&one_line(line), width))
         .collect();
+    let height = (lines.len() + 4).min(usize::from(screen.height));
+    (lines, height.saturating_sub(4))
+}
+
+/// How far the topmost overlay can be scrolled; none where it is not scrolled by lines.
+pub fn last_scroll(app: &App, screen: Rect) -> Option<usize> {
+    match app.overlays().last()? {
+        Overlay::Help(_) => Some(help::last_scroll(app, screen)),
+        Overlay::Operations(_) => {
+            let seen = usize::from(screen.height.saturating_sub(2));
+            Some(app.count_asked().saturating_sub(seen))
+        }
+        Overlay::Confirm(confirm) => {
+            let (lines, seen) = confirm_lines(confirm, screen);
+            Some(lines.len().saturating_sub(seen))
+        }
+        Overlay::Prompt(_)
+        | Overlay::Palette(_)
+        | Overlay::Asked(_)
+        | Overlay::Tree(_)
+        | Overlay::Repository(_) => None,
+    }
+}
+
+fn draw_confirm(theme: Theme, confirm: &Confirm, screen: Rect, buffer: &mut Buffer) {
+    let width = usize::from(WIDTH.min(screen.width).saturating_sub(4));
+    let (lines, seen) = confirm_lines(confirm, screen);
     let height = u16::try_from(lines.len() + 4).unwrap_or(u16::MAX);
     let inner = window(&cut(&confirm.title, width), WIDTH, height, screen, buffer);
     let text = Rect {
@@ -54,15 +82,28 @@ fn draw_confirm(theme: Theme, confirm: &Confirm, screen: Rect, buffer: &mut Buff
         height: inner.height.saturating_sub(2),
         ..inner
     };
+    let below = lines.len().saturating_sub(confirm.scroll + seen);
     let shown = lines.into_iter().skip(confirm.scroll).map(Line::raw);
     put_lines(shown, text, buffer);
+    if below > 0 {
+        let more = Rect {
+            y: text.bottom(),
+            height: 1.min(inner.height),
+            ..text
+        };
+        put(
+            &Line::styled(format!("{below} more lines: ↓"), theme.warning()),
+            more,
+            buffer,
+        );
+    }
     let bottom = Rect {
         y: inner.bottom().saturating_sub(1),
         height: 1.min(inner.height),
         ..text
     };
     let line = match &confirm.danger {
-        Danger::Confirm => buttons(theme, confirm.yes),
+        Danger::Confirm => buttons(theme, confirm.yes, " yes (y) "),
         Danger::Type(word) => Line::from(vec![
             Span::styled(format!("type {word} to do it: "), theme.warning()),
             Span::raw(confirm.typed.text().to_owned()),
@@ -72,7 +113,7 @@ fn draw_confirm(theme: Theme, confirm: &Confirm, screen: Rect, buffer: &mut Buff
     put(&line, bottom, buffer);
 }
 
-fn buttons(theme: Theme, yes: bool) -> Line<'static> {
+fn buttons(theme: Theme, yes: bool, yes_label: &'static str) -> Line<'static> {
     let button = |text: &'static str, chosen: bool, style: Style| {
         let style = if chosen {
             style.add_modifier(Modifier::REVERSED)
@@ -89,7 +130,7 @@ fn buttons(theme: Theme, yes: bool) -> Line<'static> {
     Line::from(vec![
         button(" no (n) ", !yes, Style::new()),
         Span::raw("   "),
-        button(" yes (y) ", yes, theme.error()),
+        button(yes_label, yes, theme.error()),
     ])
 }
 
@@ -112,7 +153,7 @@ fn draw_asked(theme: Theme, asked: &Asked, screen: Rect, buffer: &mut Buffer) {
                     one_line(recorded_in)
                 ),
             ],
-            buttons(theme, asked.yes),
+            buttons(theme, asked.yes, " yes (Tab, then Enter) "),
         ),
         Question::Passphrase { key, wrong_before } => (
             "an encrypted key",
@@ -136,7 +177,11 @@ fn draw_asked(theme: Theme, asked: &Asked, screen: Rect, buffer: &mut Buffer) {
         width: inner.width.saturating_sub(2),
         ..inner
     };
-    put_lines(lines.into_iter().map(Line::raw), inside, buffer);
+    let text = Rect {
+        height: inside.height.saturating_sub(1),
+        ..inside
+    };
+    put_lines(lines.into_iter().map(Line::raw), text, buffer);
     let bottom = Rect {
         y: inner.bottom().saturating_sub(1),
         height: 1.min(inner.height),

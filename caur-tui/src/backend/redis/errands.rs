@@ -4,6 +4,7 @@
 //! what happened; where it did not happen, asking makes sure that it never will.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use caur_core::model::OperationMark;
 use caur_core::queue::{MarkedOutcome, Queue, QueueError};
@@ -15,6 +16,9 @@ use super::hub::Hub;
 use super::repository;
 use crate::msg::{BackendMsg, OperationNews, Request};
 use crate::operation::{Act, Operation};
+
+/// How long after a question that was not answered the next is asked.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Does what is asked until nobody asks any more.
 pub async fn run(hub: &Arc<Hub>, mut requests: UnboundedReceiver<Request>) {
@@ -58,12 +62,13 @@ async fn operate_once(hub: &Hub, operation: &Operation, mark: &OperationMark) ->
     match carry_out(hub, &queue.marked(mark), operation).await {
         Ok(answer) => OperationNews::Done(answer),
         Err(QueueError::Refused { reason, .. }) => OperationNews::Refused(reason),
-        Err(QueueError::Link { source, .. }) if source.is_transient() => {
+        Err(error) if changed_nothing(&error) => OperationNews::Never(error.to_string()),
+        Err(error) => {
+            tracing::info!(%mark, %error, "it is not known what came of an operation");
             let unknown = BackendMsg::Operation(operation.id, OperationNews::Unknown);
             hub.report(unknown).await;
             find_out(hub, mark).await
         }
-        Err(error) => OperationNews::Never(error.to_string()),
     }
 }
 
@@ -79,11 +84,26 @@ async fn find_out(hub: &Hub, mark: &OperationMark) -> OperationNews {
                     "the link was lost before it reached the queue; ask again".to_owned(),
                 );
             }
-            Err(QueueError::Link { source, .. }) if source.is_transient() => {}
             Err(error) => {
-                return OperationNews::Never(format!("it is not known whether it was done: {error}"));
+                tracing::info!(%mark, %error, "it is still not known what came of an operation");
+                tokio::time::sleep(RETRY).await;
             }
         }
+    }
+}
+
+/// Whether an error says that the queue is as it was.
+fn changed_nothing(error: &QueueError) -> bool {
+    match error {
+        QueueError::Link { source, .. } => !source.is_transient(),
+        QueueError::Void { .. }
+        | QueueError::NewerSchema { .. }
+        | QueueError::Contended(_)
+        | QueueError::Refused { .. }
+        | QueueError::Stale { .. }
+        | QueueError::StaleRequest(_) => true,
+        // An answer that cannot be read is an answer: it may have been done.
+        QueueError::Corrupt { .. } => false,
     }
 }
 

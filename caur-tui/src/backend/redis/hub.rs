@@ -72,6 +72,14 @@ impl Hub {
         }
     }
 
+    /// Waits until the whole queue was read once.
+    pub async fn known_jobs(&self) {
+        let mut changes = self.changes.subscribe();
+        if changes.wait_for(|changes| *changes > 0).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Does `work` again and again, each time with the queue that can be used now; what fails waits for a new link.
     pub async fn keep<F>(&self, what: &str, mut work: impl FnMut(Queue) -> F)
     where

@@ -19,18 +19,21 @@ use crate::msg::{BackendMsg, Interest, LogEvent, WantedPage};
 /// Bytes of a log's end that are fetched when it is opened, and of a page when somebody scrolls.
 const TAIL: u64 = 256 << 10;
 const PAGE: u64 = 512 << 10;
+/// After an error that is not the link's, the next try comes so much later.
+const RETRY: Duration = Duration::from_secs(10);
 /// How long one read waits.
 const WAIT: Duration = Duration::from_secs(20);
 
-type Shown = Option<(JobId, Option<u32>)>;
+/// Which log is followed, and how often one was opened: the same one opened again begins again.
+type Shown = (Option<(JobId, Option<u32>)>, u64);
 
 /// Reports the log of whatever job is looked at.
 pub async fn follow(hub: &Hub, mut pages: UnboundedReceiver<WantedPage>) {
-    let part = |interest: &Interest| interest.log;
-    let mut shown: Shown = None;
+    let part = |interest: &Interest| (interest.log, interest.log_opened);
+    let mut shown: Shown = (None, 0);
     loop {
-        let Some((job, attempt)) = shown else {
-            shown = hub.interest_other_than(&None, part).await;
+        let (Some((job, attempt)), _) = shown else {
+            shown = hub.interest_other_than(&shown, part).await;
             continue;
         };
         let newest = newest_attempt(hub, job).await;
@@ -56,6 +59,7 @@ async fn newest_attempt(hub: &Hub, job: JobId) -> Option<u32> {
                 Ok(job) => break job.map(|job| job.attempt),
                 Err(error) => {
                     tracing::info!(%job, %error, "cannot look the job up for now");
+                    tokio::time::sleep(RETRY).await;
                     hub.link.wait_until_up(&CancellationToken::new()).await;
                 }
             }
@@ -104,7 +108,17 @@ async fn read(hub: &Hub, job: JobId, attempt: Option<u32>, pages: &mut Unbounded
             Err(error) => log.wait(&error).await,
         }
     };
+    let mut wish = None;
     loop {
+        if let Some(wanted) = wish.take() {
+            if let Err(error) = log.fetch(wanted).await {
+                let LogError::Link { source, .. } = &error;
+                // A wish is told once, so it outlives a loss of the link.
+                wish = source.is_transient().then_some(wanted);
+                log.wait(&error).await;
+            }
+            continue;
+        }
         let ended = reader.ended();
         // While all is being fetched, what comes live is taken between two pages.
         let wait = if log.wants_all { Duration::ZERO } else { WAIT };
@@ -116,8 +130,11 @@ async fn read(hub: &Hub, job: JobId, attempt: Option<u32>, pages: &mut Unbounded
                 Err(error) => Err(error),
             },
             wanted = pages.recv(), if !(ended && log.wants_all) => match wanted {
-                Some(wanted) if wanted.job == job && wanted.attempt == attempt => log.fetch(wanted.wish).await,
-                Some(_) => Ok(()),
+                Some(wanted) => {
+                    let is_ours = wanted.job == job && wanted.attempt == attempt;
+                    wish = is_ours.then_some(wanted.wish);
+                    Ok(())
+                }
                 None => std::future::pending().await,
             },
             done = log.fetch_missing_if_wanted(), if ended && log.wants_all => done,
@@ -150,8 +167,14 @@ impl Log<'_> {
         self.hub.report(BackendMsg::Log(self.job, event)).await;
     }
 
+    /// Waits until it makes sense to try again; what is not the link's fault is told.
     async fn wait(&self, error: &LogError) {
         tracing::info!(job = %self.job, "the log stops for now: {error}");
+        let LogError::Link { source, .. } = error;
+        if !source.is_transient() {
+            self.report(LogEvent::Failed(error.to_string())).await;
+            tokio::time::sleep(RETRY).await;
+        }
         self.hub.link.wait_until_up(&CancellationToken::new()).await;
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use caur_core::model::{JobState, Target};
 use caur_core::queue::{Queue, QueueError, RepoRequest};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
@@ -11,6 +12,8 @@ use crate::msg::{BackendMsg, Interest, RepoProgress, RepositoryNews};
 
 /// The least time between two looks at a package index.
 const PAUSE: Duration = Duration::from_secs(5);
+/// How long after it was wanted something may still be asked.
+const SOON: Duration = Duration::from_secs(60);
 /// How long one wait for signals lasts.
 const WAIT: Duration = Duration::from_secs(30);
 
@@ -79,11 +82,13 @@ fn published_mark(hub: &Hub, target: &Target) -> Option<u64> {
     published.filter_map(|job| job.finished).max()
 }
 
-/// Asks, and reports until there is an answer. Asking twice with one name is asking once.
+/// Asks, and reports until there is an answer. Asking twice with one name is asking once; what could not be asked soon
+/// after the person wanted it is not asked at all.
 pub async fn ask(hub: &Hub, request: RepoRequest, why: String) {
+    let deadline = Instant::now() + SOON;
     loop {
         let queue = hub.queue().await;
-        match ask_and_wait(hub, &queue, &request, &why).await {
+        match ask_and_wait(hub, &queue, &request, &why, deadline).await {
             Ok(progress) => {
                 hub.report(BackendMsg::Repo(request.id.clone(), progress)).await;
                 return;
@@ -107,12 +112,24 @@ async fn ask_and_wait(
     queue: &Queue,
     request: &RepoRequest,
     why: &str,
+    deadline: Instant,
 ) -> Result<RepoProgress, QueueError> {
     // An answer that was given while the link was away is not asked for again.
     if let Some(answer) = queue.repo_answer(&request.id).await? {
         return Ok(RepoProgress::Answered(answer));
     }
-    queue.ask_repository(request, hub.asker(why)).await?;
+    let is_there = queue
+        .repo_requests()
+        .await?
+        .iter()
+        .any(|waiting| waiting.id == request.id);
+    if !is_there {
+        if Instant::now() > deadline {
+            let reason = "the link was away for too long, and the queue does not hold it; ask again";
+            return Ok(RepoProgress::Refused(reason.to_owned()));
+        }
+        queue.ask_repository(request, hub.asker(why)).await?;
+    }
     let mut told = None;
     loop {
         let wait = Duration::from_secs(1);

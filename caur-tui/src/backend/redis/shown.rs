@@ -29,6 +29,7 @@ pub async fn introduce(hub: &Hub) {
         let may_operate = queue.may_operate().await?;
         let who = hub.who.clone();
         hub.report(BackendMsg::Access { may_operate, who }).await;
+        hub.known_jobs().await;
         let farm = queue.farm().await?.unwrap_or_default();
         let candidates: Vec<Target> = {
             let jobs = hub.jobs.lock().expect("nobody panics with the lock");
@@ -75,7 +76,7 @@ pub async fn builders(hub: &Hub) {
             let paused = pause.is_some();
             *hub.builders.lock().expect("nobody panics with the lock") = (builders.clone(), paused);
             hub.report(BackendMsg::Builders(builders.clone(), pause)).await;
-            if Instant::now() >= forecast_due {
+            if Instant::now() >= forecast_due && *hub.changes.borrow() > 0 {
                 let jobs: Vec<Job> = {
                     let jobs = hub.jobs.lock().expect("nobody panics with the lock");
                     jobs.all
@@ -170,6 +171,11 @@ pub async fn history(hub: &Hub) {
             }
             if wanted == 0 {
                 continue;
+            }
+            {
+                // What is built again has not ended.
+                let jobs = hub.jobs.lock().expect("nobody panics with the lock");
+                known.retain(|old| jobs.all.get(&old.id).is_none_or(|job| job.state.is_final()));
             }
             let complete = add_newer(&queue, &mut known, wanted).await?;
             hub.report(BackendMsg::History(known.clone(), complete)).await;

@@ -136,6 +136,9 @@ fn log_state(app: &App) -> (String, Style) {
     if screen.pane().is_loading_everything() {
         parts.push(format!("loading, {} left", size::bytes(summary.unloaded)));
     }
+    if let Some(problem) = screen.problem() {
+        return (cut(&one_line(problem), 60), theme.error());
+    }
     let stale = app.stale_for().is_some();
     match screen.stage() {
         Stage::Opening => parts.push("opening …".to_owned()),
@@ -168,6 +171,10 @@ fn draw_log(app: &App, area: Rect, buffer: &mut Buffer) {
     let theme = app.theme();
     let screen = app.job_screen();
     if screen.pane().store().first().is_none() {
+        if let Some(problem) = screen.problem() {
+            centered(&one_line(problem), theme.error(), area, buffer);
+            return;
+        }
         let text = match screen.stage() {
             Stage::Opening => "opening the log …",
             Stage::Live => "nothing was written yet",

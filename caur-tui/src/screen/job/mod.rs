@@ -61,6 +61,10 @@ pub struct JobScreen {
     wanted: Option<u32>,
     attempt: Option<u32>,
     stage: Stage,
+    /// Why the log cannot be read.
+    problem: Option<String>,
+    /// How often a log was opened.
+    opened: u64,
     pane: LogPane,
     settings: Settings,
     /// Where details are shown.
@@ -82,6 +86,8 @@ impl JobScreen {
             wanted: None,
             attempt: None,
             stage: Stage::default(),
+            problem: None,
+            opened: 0,
             pane: LogPane::new(settings),
             settings,
             details: Details::default(),
@@ -94,6 +100,7 @@ impl JobScreen {
         if self.job != Some(job) {
             self.job = Some(job);
             self.wanted = None;
+            self.opened += 1;
             self.begin(None);
         }
     }
@@ -102,6 +109,7 @@ impl JobScreen {
     pub fn open_attempt(&mut self, attempt: u32) {
         if self.attempt != Some(attempt) {
             self.wanted = Some(attempt);
+            self.opened += 1;
             self.begin(None);
         }
     }
@@ -110,6 +118,7 @@ impl JobScreen {
         let (wrap, times) = (self.pane.wraps(), self.pane.shows_times());
         self.attempt = attempt;
         self.stage = Stage::Opening;
+        self.problem = None;
         self.pane = LogPane::new(self.settings);
         if wrap {
             self.pane.toggle_wrap();
@@ -133,6 +142,16 @@ impl JobScreen {
     /// How far the log has come.
     pub fn stage(&self) -> Stage {
         self.stage
+    }
+
+    /// Why the log cannot be read at the moment.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// How often a log was opened.
+    pub fn opened(&self) -> u64 {
+        self.opened
     }
 
     /// The view of the log.
@@ -213,6 +232,7 @@ impl JobScreen {
         if self.job != Some(job) {
             return false;
         }
+        self.problem = None;
         match event {
             LogEvent::Begin { attempt, total } => {
                 // The same attempt from the beginning, as after a loss of the link, keeps its place.
@@ -240,6 +260,7 @@ impl JobScreen {
                 self.stage = Stage::Ended;
             }
             LogEvent::Missing => self.stage = Stage::Missing,
+            LogEvent::Failed(problem) => self.problem = Some(problem),
         }
         true
     }

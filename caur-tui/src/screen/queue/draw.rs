@@ -177,7 +177,8 @@ pub fn eta(app: &App, job: &Job) -> String {
     let end = match (job.state, app.known().forecast.get(&job.id)) {
         _ if job.state.is_final() => return String::new(),
         (JobState::Building, forecast) => {
-            let expected = job.started.map(|started| started + job.expected * 1000);
+            let known = job.started.filter(|_| job.expected > 0);
+            let expected = known.map(|started| started + job.expected * 1000);
             let Some(end) = expected.or(forecast.map(|span| span.end)) else {
                 return String::new();
             };

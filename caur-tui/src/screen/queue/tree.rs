@@ -6,7 +6,7 @@ use caur_core::model::{Job, JobId};
 
 use super::QueueScreen;
 
-/// Lines that a tree has at most; a queue of thousands of jobs is no reading matter.
+/// Lines that each half of a tree has at most; a queue of thousands of jobs is no reading matter.
 const MOST: usize = 500;
 
 /// A line of the tree.
@@ -24,7 +24,7 @@ pub struct TreeLine {
 pub fn tree(queue: &QueueScreen, id: JobId) -> Vec<TreeLine> {
     let mut lines = Vec::new();
     let waits_for = |job: JobId| queue.job(job).map_or(&[][..], |job: &Job| &job.waits_for);
-    walk(&mut lines, &mut HashSet::from([id]), id, -1, &|job| {
+    walk(&mut lines, &mut HashSet::from([id]), id, -1, MOST, &|job| {
         waits_for(job).to_vec()
     });
     lines.reverse();
@@ -39,7 +39,8 @@ pub fn tree(queue: &QueueScreen, id: JobId) -> Vec<TreeLine> {
             dependants.entry(*dependency).or_default().push(row.job.id);
         }
     }
-    walk(&mut lines, &mut HashSet::from([id]), id, 1, &|job| {
+    let most = lines.len() + MOST;
+    walk(&mut lines, &mut HashSet::from([id]), id, 1, most, &|job| {
         dependants.get(&job).cloned().unwrap_or_default()
     });
     lines
@@ -50,16 +51,17 @@ fn walk(
     seen: &mut HashSet<JobId>,
     of: JobId,
     depth: i32,
+    most: usize,
     next: &impl Fn(JobId) -> Vec<JobId>,
 ) {
     for job in next(of) {
-        if lines.len() >= MOST {
+        if lines.len() >= most {
             return;
         }
         let repeated = !seen.insert(job);
         lines.push(TreeLine { depth, job, repeated });
         if !repeated {
-            walk(lines, seen, job, depth + depth.signum(), next);
+            walk(lines, seen, job, depth + depth.signum(), most, next);
         }
     }
 }

@@ -227,8 +227,11 @@ impl RepositoryScreen {
     /// Remembers a request that is about to be sent.
     pub fn remember(&mut self, request: RepoRequest, now: u64) {
         self.asked.push(RepoAsked::new(request, now));
-        if self.asked.len() > REMEMBERED {
-            self.asked.remove(0);
+        // What has not ended is not forgotten.
+        if self.asked.len() > REMEMBERED
+            && let Some(oldest) = self.asked.iter().position(RepoAsked::has_ended)
+        {
+            self.asked.remove(oldest);
         }
     }
 
