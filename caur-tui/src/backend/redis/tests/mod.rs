@@ -1,3 +1,4 @@
+mod coming_back;
 mod viewing;
 
 use std::time::Duration;
