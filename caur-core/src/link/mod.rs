@@ -42,6 +42,9 @@ pub trait Connect: Send + Sync + 'static {
 
     /// The server in words for messages, without secrets.
     fn describe(&self) -> String;
+
+    /// A person wants another try: what they refused before may be asked again.
+    fn try_again(&self) {}
 }
 
 /// How to log in to Redis.

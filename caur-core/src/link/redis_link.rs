@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +54,8 @@ struct Shared {
     /// Attempts that have ended, well or not: who sees it change while waiting takes over the outcome.
     attempts: AtomicU64,
     state: watch::Sender<LinkState>,
+    /// Ends the pauses between attempts.
+    hurry: Notify,
 }
 
 #[derive(Default)]
@@ -78,6 +80,7 @@ impl RedisLink {
                 slot: Mutex::default(),
                 attempts: AtomicU64::new(0),
                 state: watch::Sender::new(LinkState::Connecting),
+                hurry: Notify::new(),
             }),
         }
     }
@@ -173,6 +176,8 @@ impl RedisLink {
                 () = cancel.cancelled() => return,
             };
             let Err(error) = answered else { return };
+            // From here on, so that who sees the pause in the state can end it.
+            let hurried = self.shared.hurry.notified();
             let next_in = backoff.next_delay();
             tracing::debug!(server = %self.describe(), %error, ?next_in, "waiting for Redis");
             if error.is_transient() {
@@ -191,9 +196,17 @@ impl RedisLink {
             tokio::select! {
                 () = tokio::time::sleep(next_in) => {}
                 () = becomes_online(&mut state) => {}
+                () = hurried => {}
                 () = cancel.cancelled() => return,
             }
         }
+    }
+
+    /// Ends the present pause of every [`wait_until_up`](Self::wait_until_up), because a person wants to know now.
+    /// What that person refused before, such as a passphrase, may be asked again.
+    pub fn reconnect_now(&self) {
+        self.shared.connect.try_again();
+        self.shared.hurry.notify_waiters();
     }
 
     /// The link's state and its changes.

@@ -1,5 +1,5 @@
 //! Whether a server is the one it claims to be: its key is pinned in the configuration, or recorded in a
-//! known_hosts file. There is no trust on first use.
+//! known_hosts file. Trust on first use is a person's decision, and only where nothing is recorded.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 
 use super::HostKeyError;
-use super::known_hosts::{Recorded, Standing, lookup_name, recorded_keys};
+use super::known_hosts::{Recorded, Standing, lookup_name, names_host, recorded_keys};
 
 /// What decides about a server's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +60,10 @@ impl HostKeyPolicy {
             Self::Pinned(keys) => Records::Pinned(keys.clone()),
             Self::KnownHosts(paths) => {
                 let mut recorded = Vec::new();
+                let mut named = false;
                 for path in paths {
                     let text = read_if_present(path)?;
+                    named |= names_host(&text, &name);
                     recorded.extend(records(path, &text, &name, true));
                     if port != 22 {
                         // ssh, too, takes a key that is recorded for the host without a port.
@@ -71,6 +73,7 @@ impl HostKeyPolicy {
                 Records::Files {
                     first: paths.first().cloned().unwrap_or_default(),
                     recorded,
+                    named,
                 }
             }
         };
@@ -109,7 +112,12 @@ pub(super) struct HostKeys {
 #[derive(Debug)]
 enum Records {
     Pinned(Vec<PublicKey>),
-    Files { first: PathBuf, recorded: Vec<Record> },
+    Files {
+        first: PathBuf,
+        recorded: Vec<Record>,
+        /// Whether any line trusts a key of the host, be it of a kind that we cannot read.
+        named: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -163,7 +171,7 @@ impl HostKeys {
             return Ok(());
         }
         match &self.records {
-            Records::Files { first, recorded } if !recorded.iter().any(|r| r.exact && r.is_trusted()) => {
+            Records::Files { first, recorded, .. } if !recorded.iter().any(|r| r.exact && r.is_trusted()) => {
                 Err(HostKeyError::Unknown {
                     line: format!("{host} {}", openssh_form(key)),
                     host,
@@ -177,6 +185,14 @@ impl HostKeys {
                 recorded: self.recorded_in_words(),
                 key: openssh_form(key),
             }),
+        }
+    }
+
+    /// Whether any key is pinned or recorded for the server, also one of a kind that we cannot read.
+    pub fn knows_the_host(&self) -> bool {
+        match &self.records {
+            Records::Pinned(_) => true,
+            Records::Files { named, .. } => *named,
         }
     }
 

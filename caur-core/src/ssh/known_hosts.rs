@@ -45,6 +45,14 @@ pub(super) fn recorded_keys(text: &str, name: &str) -> Vec<Recorded> {
         .collect()
 }
 
+/// Whether `text` trusts any key for `name`, be it of a kind that we cannot read.
+pub(super) fn names_host(text: &str, name: &str) -> bool {
+    let name = name.to_lowercase();
+    text.lines()
+        .filter_map(split_line)
+        .any(|(standing, names, _)| standing == Standing::Trusted && matches_names(&name, names))
+}
+
 /// How known_hosts writes a host: with its port where that is not 22.
 pub(super) fn lookup_name(host: &str, port: u16) -> String {
     if port == 22 {

@@ -1,42 +1,13 @@
 //! One SSH session: connected, checked, logged in; opens streams to what lies behind the server.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
-use russh::keys::PublicKeyOrCertificate;
-use russh::{ChannelMsg, ChannelStream, Disconnect, Preferred, cipher, client};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use russh::{ChannelMsg, ChannelStream, Disconnect, client};
 
-use super::host_key::HostKeys;
-use super::login::log_in;
-use super::{HostKeyError, HostKeyPolicy, SshError};
-
-/// How long reaching the server may take, and each of the steps after that.
-const STEP_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long logging in may take: servers look names up, and agents ask their users.
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// After this time of silence the server is asked for a sign of life.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-
-/// After this many unanswered questions the session is dead.
-const KEEPALIVE_MAX: usize = 3;
-
-/// Ciphers with their own authentication first; they run at full speed on every machine.
-const CIPHERS: &[cipher::Name] = &[
-    cipher::AES_256_GCM,
-    cipher::AES_128_GCM,
-    cipher::CHACHA20_POLY1305,
-    cipher::AES_256_CTR,
-    cipher::AES_192_CTR,
-    cipher::AES_128_CTR,
-];
+use super::connecting::{self, Client, STEP_TIMEOUT, in_time};
+use super::{HostKeyPolicy, Questions, SshError};
 
 /// A byte stream through a session.
 pub type SshStream = ChannelStream<client::Msg>;
@@ -54,10 +25,46 @@ pub struct SshTarget {
     pub keys: Vec<PathBuf>,
     /// The socket of an SSH agent, as in `SSH_AUTH_SOCK`, tried after the files.
     pub agent: Option<PathBuf>,
+    /// Whether the agent may offer only keys that are among `keys` too (ssh's `IdentitiesOnly`).
+    pub identities_only: bool,
     /// What decides about the server's key.
     pub host_keys: HostKeyPolicy,
     /// The name under which the key is recorded, where it is not `host` (ssh's `HostKeyAlias`).
     pub host_key_alias: Option<String>,
+    /// The hosts to go through, in this order (ssh's `ProxyJump`). Their own jumps are not looked at.
+    pub jumps: Vec<SshTarget>,
+    /// A command whose input and output are the way to the first of all hosts (ssh's `ProxyCommand`).
+    pub proxy_command: Option<String>,
+    /// Whether to compress what goes through the session; worth it over slow links.
+    pub compress: bool,
+    /// Whom to ask about this host and those before it; without anybody what is unknown or locked is refused.
+    pub questions: Option<Questions>,
+}
+
+impl SshTarget {
+    /// A target without keys, agent, and anything in between.
+    #[must_use]
+    pub fn new(
+        host: impl Into<String>,
+        port: u16,
+        user: impl Into<String>,
+        host_keys: HostKeyPolicy,
+    ) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            user: user.into(),
+            keys: Vec::new(),
+            agent: None,
+            identities_only: false,
+            host_keys,
+            host_key_alias: None,
+            jumps: Vec::new(),
+            proxy_command: None,
+            compress: false,
+            questions: None,
+        }
+    }
 }
 
 impl fmt::Display for SshTarget {
@@ -75,57 +82,26 @@ impl fmt::Display for SshTarget {
 pub struct Session {
     handle: client::Handle<Client>,
     target: String,
+    /// The session that carries this one.
+    _before: Option<Box<Session>>,
 }
 
 impl Session {
-    /// Connects to `target`, checks its key and logs in.
+    /// Connects to `target`, over the hosts before it, checks its key and logs in. Asks a person where the target has
+    /// somebody to ask; without any it ends in bounded time.
     ///
     /// # Errors
     /// [`SshError`] that says which of these steps failed and what to do.
     pub async fn connect(target: &SshTarget) -> Result<Self, SshError> {
-        let name = target.to_string();
-        // ssh knows an alias without a port.
-        let host_keys = match &target.host_key_alias {
-            Some(alias) => target.host_keys.load(alias, 22)?,
-            None => target.host_keys.load(&target.host, target.port)?,
-        };
-        let mut preferred = Preferred {
-            cipher: Cow::Borrowed(CIPHERS),
-            ..Preferred::default()
-        };
-        preferred.key = Cow::Owned(host_keys.prefer_recorded(&preferred.key));
-        let config = client::Config {
-            keepalive_interval: Some(KEEPALIVE),
-            keepalive_max: KEEPALIVE_MAX,
-            nodelay: true,
-            preferred,
-            ..client::Config::default()
-        };
+        connecting::connect(target).await
+    }
 
-        let reached = in_time(
-            STEP_TIMEOUT,
-            &name,
-            "answer",
-            TcpStream::connect((&*target.host, target.port)),
-        )
-        .await?;
-        let unreachable = |source| SshError::Unreachable {
-            target: name.clone(),
-            source,
-        };
-        let stream = reached.map_err(unreachable)?;
-        stream.set_nodelay(true).map_err(unreachable)?;
-        let greeting = client::connect_stream(Arc::new(config), stream, Client { host_keys });
-        let greeted = in_time(STEP_TIMEOUT, &name, "exchange keys", greeting).await?;
-        let mut handle = greeted.map_err(|error| match error {
-            ClientError::HostKey(refused) => refused.into(),
-            ClientError::Protocol(source) => SshError::Session {
-                target: name.clone(),
-                source,
-            },
-        })?;
-        in_time(LOGIN_TIMEOUT, &name, "log us in", log_in(&mut handle, target)).await??;
-        Ok(Self { handle, target: name })
+    pub(super) fn new(handle: client::Handle<Client>, target: String, before: Option<Self>) -> Self {
+        Self {
+            handle,
+            target,
+            _before: before.map(Box::new),
+        }
     }
 
     /// Whether the session has ended. One whose peer vanished is noticed by its keepalive, within a minute.
@@ -214,48 +190,5 @@ impl Session {
             target: self.target.clone(),
             source,
         }
-    }
-}
-
-async fn in_time<T>(
-    limit: Duration,
-    target: &str,
-    action: &'static str,
-    work: impl Future<Output = T>,
-) -> Result<T, SshError> {
-    timeout(limit, work).await.map_err(|_| SshError::TimedOut {
-        target: target.to_owned(),
-        action,
-        seconds: limit.as_secs(),
-    })
-}
-
-/// Our side of the protocol: all it has to decide is whether the server's key is trusted.
-pub(super) struct Client {
-    host_keys: HostKeys,
-}
-
-/// An error inside the session's task, which does not know its target.
-#[derive(Debug)]
-pub(super) enum ClientError {
-    HostKey(HostKeyError),
-    Protocol(russh::Error),
-}
-
-impl From<russh::Error> for ClientError {
-    fn from(error: russh::Error) -> Self {
-        Self::Protocol(error)
-    }
-}
-
-impl client::Handler for Client {
-    type Error = ClientError;
-
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, ClientError> {
-        let verdict = match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => self.host_keys.check(key),
-            PublicKeyOrCertificate::Certificate(_) => Err(self.host_keys.refuse_certificate()),
-        };
-        verdict.map(|()| true).map_err(ClientError::HostKey)
     }
 }

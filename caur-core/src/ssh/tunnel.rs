@@ -76,4 +76,10 @@ impl Connect for TunnelConnect {
     fn describe(&self) -> String {
         format!("{} through SSH {}", self.redis, self.target)
     }
+
+    fn try_again(&self) {
+        if let Some(questions) = &self.target.questions {
+            questions.forget_refusals();
+        }
+    }
 }

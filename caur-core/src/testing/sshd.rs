@@ -108,15 +108,11 @@ impl Sshd {
     /// When the host key cannot be read.
     #[must_use]
     pub fn target(&self) -> SshTarget {
+        let host_keys =
+            HostKeyPolicy::pinned(&self.host_key()).expect("ssh-keygen writes keys that can be read");
         SshTarget {
-            host: Ipv4Addr::LOCALHOST.to_string(),
-            port: self.port,
-            user: user_name(),
             keys: vec![self.client_key()],
-            agent: None,
-            host_keys: HostKeyPolicy::pinned(&self.host_key())
-                .expect("ssh-keygen writes keys that can be read"),
-            host_key_alias: None,
+            ..SshTarget::new(Ipv4Addr::LOCALHOST.to_string(), self.port, user_name(), host_keys)
         }
     }
 

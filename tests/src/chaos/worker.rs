@@ -73,13 +73,13 @@ impl WorkerPlan {
             return Ok(RedisLink::new(Direct { address, auth }));
         };
         let target = SshTarget {
-            host: "127.0.0.1".to_owned(),
-            port: way.port,
-            user: way.user.clone(),
             keys: vec![way.key.clone()],
-            agent: None,
-            host_keys: HostKeyPolicy::pinned(&way.host_key)?,
-            host_key_alias: None,
+            ..SshTarget::new(
+                "127.0.0.1",
+                way.port,
+                &way.user,
+                HostKeyPolicy::pinned(&way.host_key)?,
+            )
         };
         Ok(RedisLink::new(TunnelConnect::new(target, address, auth)))
     }
