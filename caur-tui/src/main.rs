@@ -1,7 +1,7 @@
 //! `caur-tui`: the console of the Caur build farm.
 
 use caur_core::config::Loader;
-use caur_core::connect::redis_link;
+use caur_core::connect::{ConnectOptions, redis_link_with};
 use caur_tui::app::{App, Setup};
 use caur_tui::backend::Backend;
 use caur_tui::backend::demo::Demo;
@@ -30,9 +30,12 @@ async fn main() -> Result<()> {
     let mut loader = Loader::new(std::env::vars_os());
     loader.file.clone_from(&options.config);
     let settings = options.apply(loader.load()?.config.queue_redis());
-    let link = redis_link(&settings)
-        .await
-        .context("setting up the connection to the queue")?;
+    // Consoles are used over slow links, and what the queue says compresses well.
+    let connect = ConnectOptions {
+        compress: true,
+        ..ConnectOptions::default()
+    };
+    let link = redis_link_with(&settings, connect);
     show(Farm::new(link, who()), options::describe(&settings), &options).await
 }
 

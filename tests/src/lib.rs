@@ -9,6 +9,7 @@ pub mod chaos;
 mod client;
 mod collection;
 mod daemon;
+mod desk;
 mod environment;
 mod farm;
 mod file_server;
@@ -22,34 +23,50 @@ mod relay;
 mod signing_key;
 pub mod simulation;
 mod wait;
+mod window;
 
 pub use client::Client;
 pub use collection::Collection;
 pub use daemon::{Daemon, Ran, run};
+pub use desk::Desk;
 pub use environment::{FOREIGN_HOST_KEY, changed};
 pub use farm::{Farm, FarmOptions, SOURCE, TARGET};
 pub use file_server::FileServer;
 pub use package_file::package_file;
 pub use package_source::PackageSource;
 pub use published::{Listed, Published};
-pub use relay::Relay;
+pub use relay::{Relay, Way};
 pub use signing_key::SigningKey;
 pub use wait::eventually;
+pub use window::{Modes, Window};
 
 use std::path::PathBuf;
 
-/// The program under test, beside the running test.
+/// The daemon under test, beside the running test.
 ///
 /// # Panics
 /// When it was not built.
 #[must_use]
 pub fn caur_daemon() -> PathBuf {
+    program("caur-daemon")
+}
+
+/// The console under test, beside the running test.
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn caur_tui() -> PathBuf {
+    program("caur-tui")
+}
+
+fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running program knows its path");
     let folder = test
         .parent()
         .and_then(std::path::Path::parent)
         .expect("tests lie in target/PROFILE/deps");
-    let program = folder.join("caur-daemon");
+    let program = folder.join(name);
     assert!(
         program.is_file(),
         "{} is missing: run scripts/test, or cargo build --workspace",

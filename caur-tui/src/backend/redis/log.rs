@@ -103,20 +103,34 @@ async fn read(hub: &Hub, job: JobId, attempt: Option<u32>, pages: &mut Unbounded
             Err(error) => log.wait(&error).await,
         }
     };
+    // The console asks once, so that what it asked for outlives a loss of the link.
+    let mut wish = None;
     loop {
         let ended = reader.ended();
-        let done = tokio::select! {
-            // A reader that is given up in the middle of a read takes up where it was.
-            chunk = reader.next(WAIT), if !ended => match chunk {
-                Ok(Some(chunk)) => { log.report_chunk(chunk).await; Ok(()) }
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            },
-            wanted = pages.recv() => match wanted {
-                Some(wanted) if wanted.job == job && wanted.attempt == attempt => log.fetch(wanted.wish).await,
-                Some(_) => Ok(()),
-                None => std::future::pending().await,
-            },
+        let done = if let Some(wanted) = wish.take() {
+            let fetched = log.fetch(wanted).await;
+            wish = match &fetched {
+                Err(LogError::Link { source, .. }) if source.is_transient() => Some(wanted),
+                Ok(()) | Err(_) => None,
+            };
+            fetched
+        } else {
+            tokio::select! {
+                // A reader that is given up in the middle of a read takes up where it was.
+                chunk = reader.next(WAIT), if !ended => match chunk {
+                    Ok(Some(chunk)) => { log.report_chunk(chunk).await; Ok(()) }
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(error),
+                },
+                wanted = pages.recv() => match wanted {
+                    Some(wanted) => {
+                        let is_ours = wanted.job == job && wanted.attempt == attempt;
+                        wish = is_ours.then_some(wanted.wish);
+                        Ok(())
+                    }
+                    None => std::future::pending().await,
+                },
+            }
         };
         if let Err(error) = done {
             log.wait(&error).await;
