@@ -281,3 +281,96 @@ fn usual_keys(home: &Path) -> Vec<PathBuf> {
         .filter(|path| path.exists())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::link::LinkState;
+    use crate::ssh::{HostQuestion, PassphraseQuestion};
+    use crate::testing::{RedisServer, Sshd};
+
+    struct Trusting;
+
+    impl SshQuestions for Trusting {
+        fn trust_host(&self, _question: HostQuestion) -> BoxFuture<'_, bool> {
+            async { true }.boxed()
+        }
+
+        fn passphrase(&self, _question: PassphraseQuestion) -> BoxFuture<'_, Option<SecretString>> {
+            async { None }.boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_person_reaches_redis_through_a_host_that_is_new() {
+        let redis = RedisServer::start();
+        let sshd = Sshd::start();
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("known_hosts");
+        let settings = RedisSettings {
+            socket: Some(redis.socket()),
+            ssh: RedisSshSettings {
+                host: Some(Ipv4Addr::LOCALHOST.to_string()),
+                key: sshd.client_key(),
+                known_hosts: Some(file.clone()),
+                ..RedisSshSettings::default()
+            },
+            ..RedisSettings::default()
+        };
+        let login = SshLogin::SshConfig {
+            user: Some(sshd.target().user),
+            port: Some(sshd.port()),
+        };
+        let link = redis_link_with(
+            &settings,
+            ConnectOptions {
+                questions: Some(Arc::new(Trusting)),
+                compress: true,
+                login,
+            },
+        );
+        assert_eq!(*link.state().borrow(), LinkState::Connecting);
+        assert!(
+            link.describe().ends_with("through SSH 127.0.0.1"),
+            "{}",
+            link.describe()
+        );
+        link.connection().await.unwrap();
+        assert!(
+            link.describe().ends_with(&sshd.target().to_string()),
+            "{}",
+            link.describe()
+        );
+        assert!(std::fs::read_to_string(&file).unwrap().contains(&sshd.host_key()));
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_the_way_is_said_at_the_first_use() {
+        let ssh = |host: &str, host_key: Option<&str>| RedisSettings {
+            ssh: RedisSshSettings {
+                host: Some(host.to_owned()),
+                host_key: host_key.map(str::to_owned),
+                ..RedisSshSettings::default()
+            },
+            ..RedisSettings::default()
+        };
+        for (settings, expected) in [
+            (ssh("a;b", None), "is not a name of a host"),
+            (ssh("farm.invalid", Some("SHA256:abc")), "REDIS_SSH_HOSTKEY"),
+        ] {
+            let link = redis_link_with(&settings, ConnectOptions::default());
+            let error = link.connection().await.unwrap_err();
+            assert!(
+                !error.is_transient() && error.to_string().contains(expected),
+                "{error}"
+            );
+            assert!(
+                matches!(&*link.state().borrow(), LinkState::Failed { reason } if reason.contains(expected))
+            );
+        }
+    }
+}

@@ -1,38 +1,33 @@
 //! The console's own log: a file in the state directory, never the terminal.
 
-use std::fs::{File, OpenOptions, create_dir_all};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Mutex;
 
-use directories::ProjectDirs;
 use tracing_subscriber::EnvFilter;
 
 /// A larger file is started anew.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// Starts logging and returns the file. `RUST_LOG` decides how much; `info` without it.
+/// Starts logging to a file in `folder`. `RUST_LOG` decides how much; `info` without it.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn start() -> io::Result<PathBuf> {
-    let directory = ProjectDirs::from("", "", "caur")
-        .and_then(|dirs| Some(dirs.state_dir()?.to_owned()))
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no home directory"))?;
-    create_dir_all(&directory)?;
-    let path = directory.join("tui.log");
+pub fn start(folder: &Path) -> io::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
-        .with_writer(Mutex::new(open(&path)?))
+        .with_writer(Mutex::new(open(&folder.join("tui.log"))?))
         .with_ansi(false)
         .init();
-    Ok(path)
+    Ok(())
 }
 
-fn open(path: &PathBuf) -> io::Result<File> {
+fn open(path: &Path) -> io::Result<File> {
     let is_full = path.metadata().is_ok_and(|metadata| metadata.len() > MAX_BYTES);
     let mut options = OpenOptions::new();
-    options.create(true).write(true);
+    options.create(true).write(true).mode(0o600);
     if is_full {
         options.truncate(true);
     } else {

@@ -164,10 +164,10 @@ pub enum BackendMsg {
     Repo(RequestId, RepoProgress),
     /// The newest finished jobs, newest first, and whether there are no older ones.
     History(Vec<Job>, bool),
-    /// What the farm did over the last hours.
-    Statistics(Box<Statistics>),
     /// The newest entries of the trail, newest first.
     Activity(Vec<TrailEntry>),
+    /// What the farm did over the hours that are shown.
+    Statistics(Box<Statistics>),
     /// What became of an operation.
     Operation(OperationId, OperationNews),
     /// Something that only a person can answer.

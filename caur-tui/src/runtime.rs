@@ -12,6 +12,7 @@ use crossterm::event::Event;
 use futures::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend as Screen;
+use ratatui::layout::{Position, Rect};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -49,11 +50,24 @@ pub trait Surroundings {
     /// When the terminal cannot be written.
     fn mouse(&mut self, taken: bool) -> std::io::Result<()>;
 
-    /// Gives the terminal back, stops the process until it is continued, and takes the terminal again.
+    /// Waits until somebody else stops the process or has continued it.
+    fn told(&mut self) -> impl Future<Output = JobControl>;
+
+    /// Gives the terminal back, stops the process until it is continued where that is asked, and takes the terminal
+    /// again; after it nothing that was drawn is there.
     ///
     /// # Errors
     /// When the terminal cannot be written.
-    fn suspend(&mut self) -> std::io::Result<()>;
+    fn obey(&mut self, what: JobControl) -> impl Future<Output = std::io::Result<()>>;
+}
+
+/// What shells do to their jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobControl {
+    /// The process is to stop.
+    Stop,
+    /// The process goes on after it was stopped in a way that cannot be noticed, and the terminal may be anyhow.
+    Continued,
 }
 
 impl<T: Surroundings> Surroundings for &mut T {
@@ -69,8 +83,12 @@ impl<T: Surroundings> Surroundings for &mut T {
         (**self).mouse(taken)
     }
 
-    fn suspend(&mut self) -> std::io::Result<()> {
-        (**self).suspend()
+    async fn told(&mut self) -> JobControl {
+        (**self).told().await
+    }
+
+    async fn obey(&mut self, what: JobControl) -> std::io::Result<()> {
+        (**self).obey(what).await
     }
 }
 
@@ -107,7 +125,7 @@ where
         draw: false,
         redraw: false,
         work: false,
-        suspend: false,
+        job_control: None,
         quit: false,
     };
     todo.add(
@@ -117,19 +135,37 @@ where
     let mut next_frame = Instant::now();
     let mut backend_alive = true;
     loop {
+        if let Some(what) = todo.job_control.take() {
+            surroundings
+                .obey(what)
+                .await
+                .context("giving the terminal back and taking it again")?;
+            // Nobody tells a job that is stopped of a new size.
+            let size = screen.size().context("asking the terminal for its size")?;
+            let resized = app.update(Msg::Resize(size.width, size.height));
+            todo.add(resized, &mut surroundings)?;
+            (todo.draw, todo.redraw) = (true, true);
+            next_frame = Instant::now();
+        }
         let first = tokio::select! {
             biased;
             () = &mut stop => break,
+            what = surroundings.told() => {
+                todo.job_control = Some(what);
+                None
+            }
             event = input.next() => match event {
                 None => break,
                 Some(event) => {
                     next_frame = Instant::now();
-                    event_msg(&event.context("reading from the terminal")?)
+                    todo.event_msg(&event.context("reading from the terminal")?)
                 }
             },
             () = sleep_until(next_frame), if todo.draw => {
                 if std::mem::take(&mut todo.redraw) {
-                    screen.clear().context("clearing the terminal")?;
+                    // Not `clear`, which asks the terminal where the cursor is: the answer would be taken for input.
+                    let size = screen.size().context("asking the terminal for its size")?;
+                    screen.resize(Rect::from((Position::ORIGIN, size))).context("clearing the terminal")?;
                 }
                 screen.draw(|frame| view::draw(&app, frame)).context("drawing on the terminal")?;
                 todo.draw = false;
@@ -157,7 +193,7 @@ where
         for _ in 0..BURST {
             // Polled with this task's own waker: the terminal's stream wakes only the first one it was given.
             let msg = if let Poll::Ready(Some(event)) = futures::poll!(input.next()) {
-                event_msg(&event.context("reading from the terminal")?)
+                todo.event_msg(&event.context("reading from the terminal")?)
             } else if let Ok(msg) = reported.try_recv() {
                 Some(Msg::from(msg))
             } else {
@@ -166,17 +202,12 @@ where
             if let Some(msg) = msg {
                 todo.add(app.update(msg), &mut surroundings)?;
             }
-            if todo.quit || todo.suspend {
+            if todo.quit || todo.job_control.is_some() {
                 break;
             }
         }
         if todo.quit {
             break;
-        }
-        if std::mem::take(&mut todo.suspend) {
-            surroundings.suspend().context("suspending")?;
-            (todo.draw, todo.redraw) = (true, true);
-            next_frame = Instant::now();
         }
     }
     backend.abort();
@@ -207,11 +238,25 @@ struct Todo {
     draw: bool,
     redraw: bool,
     work: bool,
-    suspend: bool,
+    job_control: Option<JobControl>,
     quit: bool,
 }
 
 impl Todo {
+    fn event_msg(&mut self, event: &Event) -> Option<Msg> {
+        match event {
+            Event::Key(key) => Some(Msg::Key(*key)),
+            Event::Mouse(mouse) => Some(Msg::Mouse(*mouse)),
+            Event::Paste(text) => Some(Msg::Paste(text.clone())),
+            Event::Resize(width, height) => {
+                // Even to the size that is known already: it may have been smaller for a moment, and lost what it showed.
+                (self.draw, self.redraw) = (true, true);
+                Some(Msg::Resize(*width, *height))
+            }
+            Event::FocusGained | Event::FocusLost => None,
+        }
+    }
+
     fn add(&mut self, effects: Vec<Effect>, surroundings: &mut impl Surroundings) -> Result<()> {
         for effect in effects {
             match effect {
@@ -219,7 +264,7 @@ impl Todo {
                 Effect::Redraw => (self.draw, self.redraw) = (true, true),
                 Effect::Continue => self.work = true,
                 Effect::Quit => self.quit = true,
-                Effect::Suspend => self.suspend = true,
+                Effect::Suspend => self.job_control = Some(JobControl::Stop),
                 Effect::Want(interest) => {
                     self.want.send_replace(*interest);
                 }
@@ -233,16 +278,6 @@ impl Todo {
             }
         }
         Ok(())
-    }
-}
-
-fn event_msg(event: &Event) -> Option<Msg> {
-    match event {
-        Event::Key(key) => Some(Msg::Key(*key)),
-        Event::Mouse(mouse) => Some(Msg::Mouse(*mouse)),
-        Event::Paste(text) => Some(Msg::Paste(text.clone())),
-        Event::Resize(width, height) => Some(Msg::Resize(*width, *height)),
-        Event::FocusGained | Event::FocusLost => None,
     }
 }
 

@@ -4,7 +4,9 @@ use crate::app::{App, Setup};
 use crate::keymap::Keymap;
 use crate::msg::Msg;
 use crate::theme::Theme;
-use caur_core::model::{BuildClass, Job, JobId, JobRequest, JobState, Target};
+use caur_core::model::{
+    BuildClass, BuilderReport, BuilderStatus, InstanceId, Job, JobId, JobRequest, JobState, Machine, Target,
+};
 
 /// What the clock says in tests, milliseconds since 1970.
 pub const NOW: u64 = 1_764_000_000_000;
@@ -52,6 +54,36 @@ pub fn job(id: u64, pkgbase: &str, state: JobState) -> Job {
         finished: state.is_final().then_some(NOW - 90_000 + id),
         history: Vec::new(),
         phases: Vec::new(),
+    }
+}
+
+/// A builder that takes jobs, has two slots and nothing to do.
+pub fn builder(name: &str) -> BuilderStatus {
+    BuilderStatus {
+        report: BuilderReport {
+            instance: InstanceId::new(format!("{name}-1")).unwrap(),
+            name: name.parse().unwrap(),
+            class: Some(5),
+            slots: 2,
+            version: "0.1.0".to_owned(),
+            machine: Machine {
+                engine: "docker 28.1".to_owned(),
+                cores: 16,
+                memory: 64 << 30,
+                memory_free: 40 << 30,
+                disk_free: 310 << 30,
+                load: 4.0,
+            },
+            note: None,
+        },
+        started: NOW - 300_000_000,
+        last_seen: NOW - 2_000,
+        online: true,
+        jobs: Vec::new(),
+        paused: None,
+        draining: None,
+        incompatible: None,
+        double: None,
     }
 }
 

@@ -47,7 +47,7 @@ impl Desk {
     /// Starts the console in a large terminal.
     #[must_use]
     pub fn console(&self, arguments: &[&str]) -> Window {
-        let command = pty_process::blocking::Command::new(caur_tui())
+        let command = pty_process::Command::new(caur_tui())
             .args(arguments)
             .env_clear()
             .env("HOME", self.home())

@@ -1,31 +1,32 @@
 //! A terminal with a person in front of it: what a program shows on a pseudo terminal, and keys, sizes and signals for
 //! it.
 
-use std::io;
 use std::num::NonZeroU16;
-use std::os::fd::OwnedFd;
-use std::process::{Child, ExitStatus};
-use std::sync::Arc;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use pty_process::blocking::{Command, open};
+use pty_process::{Command, OwnedReadPty, OwnedWritePty, Size, open};
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::termios::{tcgetattr, tcgetpgrp, tcsetwinsize};
-use tokio::io::unix::AsyncFd;
+use rustix::termios::{tcgetattr, tcgetpgrp};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use vt100::{Parser, Screen};
 
-use crate::wait::eventually;
-
-/// How long a program may take to show what is waited for.
+/// How long a program may take to show what is waited for, and to end.
 const LIMIT: Duration = Duration::from_secs(30);
 const READ: usize = 16 << 10;
 
 /// A terminal window with one program in it, which is killed when the window is dropped.
 pub struct Window {
-    master: Arc<AsyncFd<OwnedFd>>,
+    keyboard: OwnedWritePty,
+    terminal: OwnedFd,
+    before: Modes,
     child: Child,
+    program: Pid,
     shown: watch::Sender<Parser>,
     reading: JoinHandle<()>,
 }
@@ -37,6 +38,18 @@ pub struct Modes {
     output: u32,
     control: u32,
     local: u32,
+}
+
+impl Modes {
+    fn of(terminal: impl AsFd) -> Self {
+        let modes = tcgetattr(terminal).expect("the window is open");
+        Self {
+            input: modes.input_modes.bits(),
+            output: modes.output_modes.bits(),
+            control: modes.control_modes.bits(),
+            local: modes.local_modes.bits(),
+        }
+    }
 }
 
 fn cells(count: u16) -> NonZeroU16 {
@@ -51,20 +64,30 @@ impl Window {
     #[must_use]
     pub fn open(command: Command, columns: u16, rows: u16) -> Self {
         let (pty, inside) = open().expect("the system has pseudo terminals");
-        pty.resize(pty_process::Size::new(rows, columns))
+        pty.resize(Size::new(rows, columns))
             .expect("a new terminal can be sized");
+        let before = Modes::of(&pty);
+        let terminal = pty
+            .as_fd()
+            .try_clone_to_owned()
+            .expect("an open file can be duplicated");
         let child = command
+            .kill_on_drop(true)
             .spawn(inside)
             .unwrap_or_else(|error| panic!("cannot start the program: {error}"));
-        let master = OwnedFd::from(pty);
-        let flags = rustix::fs::fcntl_getfl(&master).expect("it is open");
-        rustix::fs::fcntl_setfl(&master, flags | rustix::fs::OFlags::NONBLOCK).expect("it is open");
-        let master = Arc::new(AsyncFd::new(master).expect("a runtime is there"));
+        let program = child
+            .id()
+            .and_then(|id| Pid::from_raw(id.try_into().ok()?))
+            .expect("it was just started");
         let shown = watch::Sender::new(Parser::new(cells(rows), cells(columns), 0));
-        let reading = tokio::spawn(read(Arc::clone(&master), shown.clone()));
+        let (output, keyboard) = pty.into_split();
+        let reading = tokio::spawn(read(output, shown.clone()));
         Self {
-            master,
+            keyboard,
+            terminal,
+            before,
             child,
+            program,
             shown,
             reading,
         }
@@ -77,9 +100,12 @@ impl Window {
     pub async fn until(&self, what: &str, mut is_as_wanted: impl FnMut(&Screen) -> bool) {
         let mut shown = self.shown.subscribe();
         let waiting = shown.wait_for(|parser| is_as_wanted(parser.screen()));
-        if tokio::time::timeout(LIMIT, waiting).await.is_err() {
-            panic!("waited in vain for {what}; the screen is\n{}", self.text());
-        }
+        let is_in_vain = timeout(LIMIT, waiting).await.is_err();
+        assert!(
+            !is_in_vain,
+            "waited in vain for {what:?}; the screen is\n{}",
+            self.text()
+        );
     }
 
     /// Waits until the screen shows `text`.
@@ -106,46 +132,33 @@ impl Window {
     ///
     /// # Panics
     /// When nobody is at the other end.
-    pub async fn types(&self, keys: &str) {
-        let mut bytes = keys.as_bytes();
-        while !bytes.is_empty() {
-            let mut ready = self.master.writable().await.expect("the runtime runs");
-            match ready.try_io(|master| Ok(rustix::io::write(master, bytes)?)) {
-                Ok(written) => bytes = &bytes[written.expect("the program listens")..],
-                Err(_would_block) => {}
-            }
-        }
+    pub async fn types(&mut self, keys: &str) {
+        let typed = self.keyboard.write_all(keys.as_bytes()).await;
+        typed.expect("a terminal takes keys");
     }
 
     /// Gives the window another size; the system tells the program in the foreground.
     ///
     /// # Panics
-    /// When the window is closed.
+    /// Never: the window is open.
     pub fn resize(&self, columns: u16, rows: u16) {
         self.shown
             .send_modify(|parser| parser.set_size(cells(rows), cells(columns)));
-        let size = rustix::termios::Winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&*self.master, size).expect("the window is open");
+        self.keyboard
+            .resize(Size::new(rows, columns))
+            .expect("the window is open");
     }
 
     /// The terminal's modes now.
-    ///
-    /// # Panics
-    /// When the window is closed.
     #[must_use]
     pub fn modes(&self) -> Modes {
-        let modes = tcgetattr(&*self.master).expect("the window is open");
-        Modes {
-            input: modes.input_modes.bits(),
-            output: modes.output_modes.bits(),
-            control: modes.control_modes.bits(),
-            local: modes.local_modes.bits(),
-        }
+        Modes::of(&self.terminal)
+    }
+
+    /// The terminal's modes before the program was started.
+    #[must_use]
+    pub fn modes_before(&self) -> Modes {
+        self.before
     }
 
     /// The job in the foreground: its process group, which has the number of its first process.
@@ -154,16 +167,13 @@ impl Window {
     /// When there is none.
     #[must_use]
     pub fn foreground(&self) -> Pid {
-        tcgetpgrp(&*self.master).expect("a session has a foreground")
+        tcgetpgrp(&self.terminal).expect("a session has a foreground")
     }
 
     /// The program that the window was opened with.
-    ///
-    /// # Panics
-    /// Never: process ids are positive.
     #[must_use]
     pub fn program(&self) -> Pid {
-        Pid::from_child(&self.child)
+        self.program
     }
 
     /// Sends a signal to a process.
@@ -179,55 +189,46 @@ impl Window {
     /// # Panics
     /// When it does not end in time.
     pub async fn end(&mut self) -> ExitStatus {
-        if tokio::time::timeout(LIMIT, &mut self.reading).await.is_err() {
-            panic!("the program does not end; the screen is\n{}", self.text());
-        }
-        self.ended().await
+        let is_in_vain = timeout(LIMIT, &mut self.reading).await.is_err();
+        assert!(
+            !is_in_vain,
+            "the program does not end; the screen is\n{}",
+            self.text()
+        );
+        end_of(&mut self.child).await
     }
 
     /// Closes the window under the program, and waits until that has ended.
     ///
     /// # Panics
     /// When it does not end in time.
-    pub async fn close(mut self) -> ExitStatus {
-        self.reading.abort();
-        let _aborted = (&mut self.reading).await;
-        let (_, nowhere) = io::pipe().expect("the system has pipes");
-        // The last handle of the window goes.
-        self.master = Arc::new(AsyncFd::new(nowhere.into()).expect("a runtime is there"));
-        self.ended().await
-    }
-
-    async fn ended(&mut self) -> ExitStatus {
-        let ended = eventually(LIMIT, || {
-            let ended = self.child.try_wait().expect("one's own child can be waited for");
-            async move { ended }
-        })
-        .await;
-        ended.unwrap_or_else(|after| panic!("the program has not ended after {after:?}"))
+    pub async fn close(self) -> ExitStatus {
+        let Self {
+            keyboard,
+            terminal,
+            mut child,
+            reading,
+            ..
+        } = self;
+        reading.abort();
+        let _aborted = reading.await;
+        drop((keyboard, terminal));
+        end_of(&mut child).await
     }
 }
 
-impl Drop for Window {
-    fn drop(&mut self) {
-        self.reading.abort();
-        // Both fail only where it has ended already.
-        let _ended = self.child.kill();
-        let _status = self.child.wait();
-    }
+async fn end_of(child: &mut Child) -> ExitStatus {
+    let ended = timeout(LIMIT, child.wait()).await;
+    ended
+        .unwrap_or_else(|_| panic!("the program does not end within {LIMIT:?}"))
+        .expect("one's own child can be waited for")
 }
 
 /// Shows what the program writes, until nobody has the terminal open any more.
-async fn read(master: Arc<AsyncFd<OwnedFd>>, shown: watch::Sender<Parser>) {
+async fn read(mut output: OwnedReadPty, shown: watch::Sender<Parser>) {
     let mut buffer = vec![0; READ];
-    loop {
-        let Ok(mut ready) = master.readable().await else {
-            return;
-        };
-        match ready.try_io(|master| Ok(rustix::io::read(master, &mut buffer)?)) {
-            Ok(Ok(0) | Err(_)) => return,
-            Ok(Ok(count)) => shown.send_modify(|parser| parser.process(&buffer[..count])),
-            Err(_would_block) => {}
-        }
+    // The end is told as an error.
+    while let Ok(count @ 1..) = output.read(&mut buffer).await {
+        shown.send_modify(|parser| parser.process(&buffer[..count]));
     }
 }

@@ -158,7 +158,7 @@ async fn over_a_bad_link_it_is_used_as_over_a_good_one() {
     let begin: String = (0..200).map(|number| log_line(number) + "\n").collect();
     output.send(begin.into_bytes()).await.unwrap();
 
-    let console = farm.console();
+    let mut console = farm.console();
     console.shows("of 400 done").await;
     console.shows("online").await;
     console.types("G").await;
@@ -199,7 +199,6 @@ async fn over_a_bad_link_it_is_used_as_over_a_good_one() {
     console.types("f").await;
     console.shows("and on\n").await;
     console.types("q").await;
-    let mut console = console;
     assert!(console.end().await.success());
 }
 
@@ -299,7 +298,7 @@ async fn a_log_goes_on_after_the_tunnel_was_cut_without_a_gap_or_a_double() {
 async fn selection_and_scroll_outlive_a_cut() {
     let farm = Farm::make(Way::default()).await;
     let jobs = farm.submit(names(0..400)).await;
-    let console = farm.console();
+    let mut console = farm.console();
     console.shows("of 400 done").await;
     let filter = |text: &str| format!("/{text}\r");
     console.types(&filter("package-02")).await;
@@ -335,7 +334,7 @@ async fn selection_and_scroll_outlive_a_cut() {
 }
 
 /// Cancels the only job of a console that is online.
-async fn cancel(console: &Window) {
+async fn cancel(console: &mut Window) {
     console.shows("online").await;
     console.shows("x cancel").await;
     console.types("x").await;
@@ -347,11 +346,11 @@ async fn cancel(console: &Window) {
 async fn what_was_done_before_its_answer_was_lost_is_done_once() {
     let farm = Farm::make(Way::default()).await;
     let job = farm.submit(names(0..1)).await[0];
-    let console = farm.console();
+    let mut console = farm.console();
     console.shows("package-0000").await;
     console.shows("x cancel").await;
     farm.link.hold_answers();
-    cancel(&console).await;
+    cancel(&mut console).await;
     until("the cancel to be done", async || {
         farm.state(job).await == JobState::Canceled
     })
@@ -377,11 +376,11 @@ async fn what_never_arrived_is_not_done_and_never_will_be() {
             .await
             .unwrap();
     }
-    let console = farm.console();
+    let mut console = farm.console();
     console.shows("package-0000").await;
     console.shows("x cancel").await;
     farm.behind.hold_requests();
-    cancel(&console).await;
+    cancel(&mut console).await;
     until("the cancel to be under way", async || {
         farm.behind.has_held("_cancel")
     })

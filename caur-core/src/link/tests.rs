@@ -198,6 +198,27 @@ async fn another_callers_success_ends_the_wait_early() {
 }
 
 #[tokio::test]
+async fn a_person_ends_the_pause() {
+    let mut server = RedisServer::start();
+    let link = server.link();
+    server.kill();
+    let mut state = link.state();
+    let waiter = tokio::spawn({
+        let link = link.clone();
+        async move { link.wait_until_up(&CancellationToken::new()).await }
+    });
+    // After five failures the next pause is at least 3.2 s.
+    let patient = |state: &LinkState| matches!(state, LinkState::Reconnecting { attempt, next_in } if *attempt > 5 && !next_in.is_zero());
+    timeout(LIMIT, state.wait_for(patient)).await.unwrap().unwrap();
+    server.revive();
+    let begin = Instant::now();
+    link.reconnect_now();
+    timeout(LIMIT, waiter).await.unwrap().unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert_eq!(*link.state().borrow(), LinkState::Online);
+}
+
+#[tokio::test]
 async fn waiting_can_be_canceled() {
     let link = RedisLink::new(Direct {
         address: RedisAddress::Unix("/nonexistent/redis.sock".into()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use redis::{FromRedisValue, Value};
 
 use super::record;
+use super::result::JobResult;
 use super::{Queue, QueueError, scripts};
 use crate::model::{BuildOutcome, CommitId, InstanceId, Job, JobId, LeaseToken, Manifest, Phase};
 
@@ -234,9 +235,12 @@ impl Queue {
 }
 
 fn finish_script(token: &LeaseToken, attempt: &Attempt) -> redis::Cmd {
-    let manifest = match &attempt.manifest {
-        Some(manifest) => serde_json::to_string(manifest).expect("a manifest is plain data"),
-        None => String::new(),
+    let (manifest, result) = match &attempt.manifest {
+        Some(manifest) => (
+            serde_json::to_string(manifest).expect("a manifest is plain data"),
+            JobResult::pack(manifest),
+        ),
+        None => (String::new(), JobResult::default()),
     };
     let mut script = scripts::FINISH.prepare_invoke();
     script
@@ -247,7 +251,8 @@ fn finish_script(token: &LeaseToken, attempt: &Attempt) -> redis::Cmd {
         .arg(&attempt.reason)
         .arg(attempt.commit.as_ref().map_or("", CommitId::as_str))
         .arg(manifest)
-        .arg(attempt.took.as_secs());
+        .arg(attempt.took.as_secs())
+        .arg([result.image, result.files, result.names, result.namcap].as_slice());
     script
 }
 

@@ -77,11 +77,6 @@ pub(super) fn index(target: &Target) -> String {
     format!("{{caur}}:publish:index:{target}")
 }
 
-/// What a builder uploaded.
-pub(super) fn result(id: JobId) -> String {
-    format!("{{caur}}:build:result:{id}")
-}
-
 /// The last builds of a `TARGET/ARCH/PKGBASE`.
 pub(super) fn past(key: &str) -> String {
     format!("{{caur}}:q:past:{key}")

@@ -25,6 +25,7 @@ mod publish;
 mod read;
 mod record;
 mod requests;
+mod result;
 mod rules;
 mod scripts;
 pub mod simulate;

@@ -1,7 +1,9 @@
 //! What is kept of what has ended: finished jobs in pages, the last builds of a package, what a job published.
 
+use super::record::{self, Record};
+use super::result::JobResult;
 use super::{Queue, QueueError, keys};
-use crate::model::{Job, JobId, Manifest, PastBuild};
+use crate::model::{IdError, Job, JobId, Manifest, PastBuild};
 
 /// Finished jobs that one step looks at beyond those that are asked for.
 const SPARE: usize = 20;
@@ -97,13 +99,41 @@ impl Queue {
     /// # Errors
     /// [`QueueError`] when Redis is out of reach or holds something unreadable.
     pub async fn manifest(&self, id: JobId) -> Result<Option<Manifest>, QueueError> {
-        let text: Option<String> = self
-            .query("read a manifest", redis::cmd("GET").arg(keys::result(id)))
-            .await?;
-        text.filter(|text| !text.is_empty())
-            .map(|text| serde_json::from_str(&text))
-            .transpose()
-            .map_err(|error| QueueError::corrupt(format!("the manifest of job {id}"), error))
+        let corrupt = |problem: &dyn ToString| {
+            QueueError::corrupt(format!("the manifest of job {id}"), problem.to_string())
+        };
+        let mut pipeline = redis::pipe();
+        record::fetch(&mut pipeline, id);
+        let found: Record = self.pipeline("read a manifest", &pipeline).await?;
+        let (_, short, long, _) = &found;
+        let [image, files, names, namcap] =
+            JobResult::FIELDS.map(|field| long.get(field).or_else(|| short.get(field)).cloned());
+        let (Some(image), Some(job)) = (image, record::parse(id, found)?) else {
+            return Ok(None);
+        };
+        let result = JobResult {
+            image,
+            files: files.unwrap_or_default(),
+            names: names.unwrap_or_default(),
+            namcap: namcap.unwrap_or_default(),
+        };
+        Ok(Some(Manifest {
+            job: id,
+            attempt: job.attempt,
+            commit: job.built_commit.ok_or_else(|| corrupt(&"no commit is known"))?,
+            builder: job
+                .builder
+                .unwrap_or_default()
+                .parse()
+                .map_err(|error: IdError| corrupt(&error))?,
+            pkgbase: job.request.pkgbase,
+            target: job.request.target,
+            image: result.image(),
+            files: result
+                .files()
+                .ok_or_else(|| corrupt(&"hashes and names of its files do not fit together"))?,
+            namcap: result.namcap(),
+        }))
     }
 }
 

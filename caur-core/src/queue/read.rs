@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use redis::streams::{StreamId, StreamRangeReply, StreamReadOptions, StreamReadReply};
 use redis::{AsyncCommands, Pipeline};
 use serde::Serialize;
@@ -114,10 +114,8 @@ impl Queue {
     /// # Errors
     /// As [`Queue::job`].
     pub async fn jobs_by_id(&self, ids: &[JobId]) -> Result<Vec<Job>, QueueError> {
-        let reads: Vec<_> = ids
-            .chunks(CHUNK)
-            .map(|chunk| self.read_jobs(chunk).boxed())
-            .collect();
+        // Collected first: with a closure in it, the compiler could not show that this future may change threads.
+        let reads: Vec<_> = ids.chunks(CHUNK).map(|chunk| self.read_jobs(chunk)).collect();
         let parts: Vec<Vec<Job>> = stream::iter(reads).buffered(UNDER_WAY).try_collect().await?;
         Ok(parts.into_iter().flatten().collect())
     }

@@ -153,7 +153,7 @@ pub(super) fn parse(id: JobId, record: Record) -> Result<Option<Job>, QueueError
         delay: state.optional("delay")?.unwrap_or(0),
         ready_at: state.optional("ready_at")?,
         built_commit: state.optional("built_commit")?,
-        packages: state.words("packages", '\n'),
+        packages: state.packages(),
         since,
         started,
         phases: phases(state.text("phases").unwrap_or_default(), started),
@@ -230,6 +230,14 @@ impl Fields {
             .filter(|word| !word.is_empty())
             .map(ToOwned::to_owned)
             .collect()
+    }
+
+    /// The packages that were published; `=` stands for all that were uploaded.
+    fn packages(&self) -> Vec<String> {
+        match self.text("packages") {
+            Some("=") => self.words("names", '\n'),
+            _ => self.words("packages", '\n'),
+        }
     }
 
     fn optional<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<Option<T>, QueueError> {

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use redis::{Cmd, RedisError};
 use sha2::{Digest, Sha256};
 
+use super::result::JobResult;
 use super::{PROTOCOL, SCHEMA_VERSION, keys, policy, statistics};
 use crate::model::OperationMark;
 
@@ -130,7 +131,8 @@ struct Library {
 
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
     let mut body = format!(
-        "local PROTOCOL = '{PROTOCOL}'\n{}\n{}\n",
+        "local PROTOCOL, RESULT = '{PROTOCOL}', {{ '{}' }}\n{}\n{}\n",
+        JobResult::FIELDS.join("', '"),
         policy::lua_constants(),
         statistics::lua_constants()
     );

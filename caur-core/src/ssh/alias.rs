@@ -223,8 +223,8 @@ fn parse(text: &str, host: &str, home: &Path) -> Result<(ResolvedHost, Option<St
             "identityfile" => resolved.keys.push(expand(value, home)),
             "identitiesonly" => resolved.identities_only = value == "yes",
             "identityagent" => resolved.agent = agent(value, home),
-            "userknownhostsfile" => user_files.extend(value.split(' ').map(|path| expand(path, home))),
-            "globalknownhostsfile" => global_files.extend(value.split(' ').map(|path| expand(path, home))),
+            "userknownhostsfile" => user_files.extend(files(value, home)),
+            "globalknownhostsfile" => global_files.extend(files(value, home)),
             "hostkeyalias" => resolved.host_key_alias = Some(value.to_owned()),
             "proxyjump" if value != "none" => jump = Some(value.to_owned()),
             "proxycommand" if value != "none" => command = Some(value),
@@ -276,6 +276,11 @@ fn agent(value: &str, home: &Path) -> ResolvedAgent {
             None => ResolvedAgent::Socket(expand(value, home)),
         },
     }
+}
+
+fn files(value: &str, home: &Path) -> impl Iterator<Item = PathBuf> {
+    let paths = value.split(' ').filter(|path| *path != "none");
+    paths.map(move |path| expand(path, home))
 }
 
 /// `ssh -G` leaves `~` and `%d`, both the home directory, as they are written.

@@ -12,6 +12,8 @@ mod jump;
 mod known_hosts;
 mod login;
 mod proxy_command;
+#[cfg(test)]
+mod question_tests;
 mod questions;
 mod recording;
 mod session;
@@ -22,6 +24,8 @@ mod tunnel;
 mod upload;
 #[cfg(test)]
 mod upload_tests;
+#[cfg(test)]
+mod way_tests;
 
 pub use alias::{AliasError, ResolvedAgent, ResolvedHost, resolve_alias};
 pub use error::{HostKeyError, SshError};

@@ -1,6 +1,6 @@
 //! `job show`: everything about one job, and why it waits.
 
-use caur_core::model::{Job, PastAttempt};
+use caur_core::model::{Job, Manifest, PastAttempt, PhaseStart};
 use caur_core::queue::{Queue, Why};
 use color_eyre::eyre::Result;
 use serde::Serialize;
@@ -17,6 +17,7 @@ struct Shown<'a> {
     job: &'a Job,
     why: &'a Why,
     forecast: Option<Forecast>,
+    manifest: Option<Manifest>,
 }
 
 /// When it is likely to be built, in milliseconds since 1970.
@@ -37,15 +38,20 @@ pub async fn show(queue: &Queue, name: &str, as_json: bool) -> Result<()> {
         start: span.start,
         end: span.end,
     });
+    let manifest = queue.manifest(job.id).await?;
     if as_json {
         let shown = Shown {
             job: &job,
             why: &why,
             forecast,
+            manifest,
         };
         return stdout::json(&shown);
     }
-    stdout::text(&listing(&rows(&job, &why, forecast.as_ref(), queue.now().await?)))
+    let now = queue.now().await?;
+    let mut rows = rows(&job, &why, forecast.as_ref(), now);
+    rows.extend(manifest.iter().flat_map(results));
+    stdout::text(&listing(&rows))
 }
 
 fn rows(job: &Job, why: &Why, forecast: Option<&Forecast>, now: u64) -> Vec<(&'static str, String)> {
@@ -107,9 +113,35 @@ fn rows(job: &Job, why: &Why, forecast: Option<&Forecast>, now: u64) -> Vec<(&'s
             "also of a version that is published already".to_owned(),
         ));
     }
+    if !job.phases.is_empty() {
+        rows.push(("Phases", phases(&job.phases, job.finished.unwrap_or(now))));
+    }
     rows.extend(job.packages.iter().map(|file| ("Published", file.clone())));
     rows.extend(job.history.iter().map(|past| ("Before", attempt(past, now))));
     rows
+}
+
+/// What was uploaded.
+fn results(manifest: &Manifest) -> Vec<(&'static str, String)> {
+    let files = manifest.files.iter().map(|file| {
+        (
+            "File",
+            format!("{}, {} bytes, SHA-256 {}", file.name, file.size, file.sha256),
+        )
+    });
+    let findings = manifest.namcap.iter().map(|line| ("namcap", line.clone()));
+    files.chain(findings).collect()
+}
+
+/// How long each phase took; the last one until `end`.
+fn phases(phases: &[PhaseStart], end: u64) -> String {
+    let ends = phases.iter().skip(1).map(|next| next.since).chain([end]);
+    let texts: Vec<String> = phases
+        .iter()
+        .zip(ends)
+        .map(|(phase, end)| format!("{} {}", phase.name, elapsed(phase.since, end)))
+        .collect();
+    texts.join(", ")
 }
 
 fn expectation(forecast: &Forecast, now: u64) -> String {
@@ -153,6 +185,20 @@ mod tests {
         assert_eq!(expectation(&forecast, 5000), "starts in 5s, done in 3m05s");
         assert_eq!(expectation(&forecast, 10_000), "done in 3m00s");
         assert_eq!(expectation(&forecast, 200_000), "done in 0s");
+    }
+
+    #[test]
+    fn each_phase_lasts_until_the_next_one() {
+        let start = |name: &str, since| PhaseStart {
+            name: name.to_owned(),
+            since,
+        };
+        let all = [
+            start("fetch", 10_000),
+            start("build", 15_000),
+            start("upload", 200_000),
+        ];
+        assert_eq!(phases(&all, 203_000), "fetch 5s, build 3m05s, upload 3s");
     }
 
     #[test]

@@ -249,9 +249,14 @@ impl App {
                     at: self.now,
                 });
             }
+            if let Request::Repository(request, _) = &request {
+                self.repository_asked(request);
+            }
             effects.push(Effect::Ask(Box::new(request)));
         }
         self.queue.table.unmark_all();
+        self.history.table.unmark_all();
+        self.builders.table.unmark_all();
         effects
     }
 

@@ -47,7 +47,7 @@ impl App {
             }
             Action::Help => self.overlays.push(Overlay::Help(0)),
             Action::Operations => {
-                let last = self.operations.len().saturating_sub(1);
+                let last = self.count_asked().saturating_sub(1);
                 self.overlays.push(Overlay::Operations(last));
             }
             Action::Palette => {
@@ -290,6 +290,9 @@ impl App {
     pub(super) fn open(&mut self) -> Vec<Effect> {
         match self.selected_job().map(|job| job.id) {
             Some(job) => self.show_job(job),
+            None if self.view == View::Repository => self.run(Action::PackageJob, None),
+            None if self.view == View::Builders => self.run(Action::BuilderJobs, None),
+            None if self.view == View::Activity => self.run(Action::ActivityJob, None),
             None => vec![Effect::Draw],
         }
     }
@@ -311,10 +314,14 @@ impl App {
     }
 
     fn copy_names(&mut self) -> Vec<Effect> {
+        if self.view == View::Repository {
+            return self.copied(self.chosen_packages().join("\n"));
+        }
         let names: Vec<String> = self
             .chosen_jobs()
             .iter()
             .map(|job| job.request.pkgbase.to_string())
+            .chain(self.fleet_names())
             .collect();
         self.copied(names.join("\n"))
     }
@@ -323,7 +330,11 @@ impl App {
         let url = self
             .selected_job()
             .zip(self.known.farm.logs_url.as_deref())
-            .map(|(job, base)| format!("{base}?timestamp={}&id={}", job.id, job.request.pkgbase));
+            .map(|(job, base)| {
+                let id: String =
+                    form_urlencoded::byte_serialize(job.request.pkgbase.as_str().as_bytes()).collect();
+                format!("{base}?timestamp={}&id={id}", job.id)
+            });
         url.map_or_else(Vec::new, |url| self.copied(url))
     }
 

@@ -50,7 +50,7 @@ impl App {
                 palette.search();
             }
             Overlay::Asked(asked) => asked.typed.insert(text),
-            Overlay::Help(_) | Overlay::Operations(_) | Overlay::Tree(_) => {}
+            Overlay::Help(_) | Overlay::Operations(_) | Overlay::Tree(_) | Overlay::Repository(_) => {}
         }
         self.prompt_changed();
         vec![Effect::Draw]
@@ -76,6 +76,7 @@ impl App {
             Some(Overlay::Tree(tree)) => {
                 tree.cursor = tree.cursor.saturating_add_signed(steps).min(tree.lines.len() - 1);
             }
+            Some(Overlay::Repository(overlay)) => overlay.scroll(steps),
             Some(Overlay::Prompt(_) | Overlay::Palette(_) | Overlay::Asked(_)) => {}
             None => self.scroll(steps),
         }
@@ -133,10 +134,11 @@ impl App {
             }
             Overlay::Operations(scroll) => {
                 if let Some(scroll) = self.scrolled(scroll, event) {
-                    let last = self.operations.len().saturating_sub(1);
+                    let last = self.count_asked().saturating_sub(1);
                     self.overlays.push(Overlay::Operations(scroll.min(last)));
                 }
             }
+            Overlay::Repository(overlay) => return self.repository_overlay_key(overlay, event),
             Overlay::Tree(mut tree) => {
                 if event.code == KeyCode::Enter {
                     let job = tree.lines[tree.cursor].job;
@@ -152,7 +154,7 @@ impl App {
     }
 
     /// Where a scrolled overlay stands after a key; none when the key closes it.
-    fn scrolled(&self, scroll: usize, event: KeyEvent) -> Option<usize> {
+    pub(super) fn scrolled(&self, scroll: usize, event: KeyEvent) -> Option<usize> {
         let page = usize::from(self.screen.height.saturating_sub(4).max(1));
         let key = Key::from(event);
         let keymap = &self.setup.keymap;

@@ -108,6 +108,19 @@ impl View {
         }
     }
 
+    /// A shorter one, for narrow screens.
+    pub fn short_title(self) -> &'static str {
+        match self {
+            Self::Queue => "Queue",
+            Self::Job => "Job",
+            Self::Builders => "Build",
+            Self::Repository => "Repo",
+            Self::History => "Hist",
+            Self::Activity => "Act",
+            Self::Statistics => "Stat",
+        }
+    }
+
     /// Where its keys are found, the first place first.
     pub fn contexts(self) -> &'static [Context] {
         match self {
@@ -368,6 +381,10 @@ impl App {
         self.notices.retain(|notice| notice.until > now);
         let queue_now = self.queue_now();
         self.queue.table.set_time(queue_now);
+        self.repository.table.set_time(queue_now);
+        self.builders.table.set_time(queue_now);
+        self.history.table.set_time(queue_now);
+        self.activity.table.set_time(queue_now);
         vec![Effect::Draw]
     }
 
@@ -391,6 +408,7 @@ impl App {
         self.history.table.settle(rows);
         self.activity.table.settle(rows);
         self.settle_log(effects);
+        self.statistics.settle(areas.body);
         let interest = self.interest();
         if interest != self.interest {
             self.interest = interest.clone();
@@ -405,18 +423,21 @@ impl App {
             View::Builders | View::Repository | View::History | View::Activity | View::Statistics => None,
         };
         let shown = |view| self.view == view;
-        let (builders, activity, statistics) = (
-            shown(View::Builders),
-            shown(View::Activity),
-            shown(View::Statistics),
-        );
+        let (builders, activity) = (shown(View::Builders), shown(View::Activity));
+        // The builders' success rates are statistics, too.
+        let statistics = builders || shown(View::Statistics);
         let (repository, history) = (shown(View::Repository), shown(View::History));
         Interest {
             log: (self.view == View::Job).then(|| self.job.wanted_log()).flatten(),
             details,
             builders,
             repository: repository.then(|| self.repository.target().cloned()).flatten(),
-            history: if history { self.history.wanted() } else { 0 },
+            // The repository view says which jobs made the packages.
+            history: if history || repository {
+                self.history.wanted()
+            } else {
+                0
+            },
             activity: if activity { activity::ENTRIES } else { 0 },
             statistics: if statistics { self.statistics.hours() } else { 0 },
         }

@@ -23,12 +23,14 @@ impl App {
                 if !snapshot.partial {
                     self.known.stale_since = None;
                 }
+                self.repository.note_jobs(&snapshot.jobs);
                 self.queue.replace(snapshot.jobs, snapshot.partial);
                 effects.extend(self.look_after_watched());
             }
             BackendMsg::Changed { jobs, gone, taken } => {
                 self.known.set_clock(taken, self.now);
                 self.known.stale_since = None;
+                self.repository.note_jobs(&jobs);
                 for ended in self.queue.change(jobs, &gone) {
                     effects.extend(self.ended(&ended));
                 }
@@ -56,10 +58,18 @@ impl App {
                 effects.push(Effect::Notify("caur-tui asks a question".to_owned()));
             }
             BackendMsg::Repository(target, news) => self.repository.take(&target, news),
-            BackendMsg::Repo(request, progress) => self.repository.take_progress(&request, progress),
-            BackendMsg::History(jobs, complete) => self.history.replace(jobs, complete),
-            BackendMsg::Statistics(_) => {}
+            BackendMsg::Repo(request, progress) => {
+                effects.extend(self.repository_progress(&request, progress));
+            }
+            BackendMsg::History(jobs, complete) => {
+                self.repository.note_jobs(&jobs);
+                self.history.replace(jobs, complete);
+            }
             BackendMsg::Activity(entries) => self.activity.replace(entries),
+            BackendMsg::Statistics(statistics) => {
+                self.builders.take_statistics(&statistics);
+                self.statistics.replace(*statistics);
+            }
         }
         effects
     }

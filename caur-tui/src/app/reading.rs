@@ -202,7 +202,7 @@ impl App {
         if summary.unloaded > 0 {
             self.complain(format!(
                 "{} of the log are not loaded: the file says where (a loads all of it)",
-                crate::log::size(summary.unloaded)
+                crate::size::bytes(summary.unloaded)
             ));
         }
         let mut text = String::new();
@@ -223,13 +223,16 @@ impl App {
 
     pub(super) fn read(
         &mut self,
-        _purpose: FileUse,
+        purpose: FileUse,
         path: &Path,
         outcome: Result<String, String>,
     ) -> Vec<Effect> {
-        if let Err(problem) = outcome {
-            self.complain(format!("{}: {problem}", path.display()));
+        match (purpose, outcome) {
+            (FileUse::KeepList, Ok(text)) => self.keep_list_read(path, &text),
+            (FileUse::KeepList, Err(problem)) => {
+                self.complain(format!("{}: {problem}", path.display()));
+                vec![Effect::Draw]
+            }
         }
-        vec![Effect::Draw]
     }
 }

@@ -59,11 +59,14 @@ impl App {
             };
         }
         match action {
+            Action::PauseBuilder | Action::ResumeBuilder | Action::DrainBuilder => {
+                self.why_not_builders(action)
+            }
             Action::CopyUrl if self.selected_job().is_none() => Some("no job is selected".to_owned()),
             Action::CopyUrl if self.known.farm.logs_url.is_none() => {
                 Some("the farm publishes no address of its log pages (LOGS_URL)".to_owned())
             }
-            _ => None,
+            _ => self.why_not_repository(action),
         }
     }
 }

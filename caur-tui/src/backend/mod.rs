@@ -1,8 +1,7 @@
 //! Where the console's knowledge comes from: the farm behind Redis, a made-up one, or a script.
 
 pub mod demo;
-mod demo_farm;
-mod demo_log;
+pub mod interviewer;
 pub mod redis;
 #[cfg(test)]
 pub mod scripted;

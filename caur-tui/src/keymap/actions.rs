@@ -175,7 +175,9 @@ actions! {
     PreviousTarget, "previous-target", Repository, ["["], "the repository before";
     PackageJob, "package-job", Repository, ["enter"], "the job that made it", hint = "its job";
     Check, "check", Repository, ["c"], "look for what is wrong: missing files, broken libraries", hint = "check";
-    Remove, "remove", Repository, ["x"], "remove the packages, after a preview", hint = "remove", changes = true;
+    Findings, "findings", Repository, ["f"], "what the last check found", hint = "findings";
+    Remove, "remove", Repository, ["x"], "remove the packages, or their whole pkgbase, after a preview", hint = "remove",
+        argument = "[pkgbase [NAME]]", changes = true;
     AutoRemove, "auto-repo-remove", Repository, ["K"], "remove all but what a keep-list names", argument = "[FILE]", changes = true;
     Rollback, "rollback", Repository, ["B"], "bring an earlier state back, after a look at the difference", hint = "rollback",
         argument = "[NUMBER]", changes = true;

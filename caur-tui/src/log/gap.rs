@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::size::bytes;
+
 /// A stretch of a log that is not there, shown as one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
@@ -37,28 +39,12 @@ impl Gap {
 
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = size(self.len());
+        let size = bytes(self.len());
         match self.kind {
             GapKind::NotLoaded => write!(f, "··· {size} not loaded ···"),
             GapKind::Cut => write!(f, "··· {size} left out by the size limit ···"),
         }
     }
-}
-
-/// A number of bytes in the unit that suits it.
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if bytes < 1000 {
-        return format!("{bytes} bytes");
-    }
-    // Tenths of a unit, in whole numbers.
-    let mut tenths = bytes / 100;
-    let mut unit = 0;
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths /= 1000;
-        unit += 1;
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
 /// Ranges in ascending order that do not touch each other.
@@ -112,21 +98,6 @@ impl Cuts {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_short() {
-        let cases = [
-            (0, "0 bytes"),
-            (999, "999 bytes"),
-            (1_000, "1.0 kB"),
-            (61_249_000, "61.2 MB"),
-            (999_999, "999.9 kB"),
-            (3_100_000_000, "3.1 GB"),
-        ];
-        for (bytes, expected) in cases {
-            assert_eq!(size(bytes), expected);
-        }
-    }
 
     #[test]
     fn a_hole_is_told_by_what_is_known_of_it() {

@@ -21,7 +21,7 @@ mod walk;
 
 pub use block::LogLine;
 pub use draw::draw;
-pub use gap::{Gap, GapKind, size};
+pub use gap::{Gap, GapKind};
 pub use palette::Run;
 pub use pane::{Body, FilterSummary, LogPane, Notice, PageWish, Row, SearchSummary, Settings, Summary};
 pub use pattern::Pattern;

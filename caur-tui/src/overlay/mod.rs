@@ -4,6 +4,7 @@ pub mod asked;
 pub mod confirm;
 pub mod palette;
 pub mod prompt;
+pub mod repository;
 
 use caur_core::model::JobId;
 
@@ -11,6 +12,7 @@ use self::asked::Asked;
 use self::confirm::Confirm;
 use self::palette::Palette;
 use self::prompt::Prompt;
+use self::repository::RepositoryOverlay;
 use crate::screen::queue::tree::TreeLine;
 
 /// Something over the view.
@@ -30,6 +32,8 @@ pub enum Overlay {
     Operations(usize),
     /// What a job waits for and what waits for it.
     Tree(Tree),
+    /// Something over the repository view.
+    Repository(RepositoryOverlay),
 }
 
 /// A dependency tree that is looked at.

@@ -66,13 +66,21 @@ fn tabs(app: &App, area: Rect) -> Vec<(View, u16, String)> {
         }
     };
     let width = |texts: &[String]| texts.iter().map(|text| text.width() + 2).sum::<usize>();
-    let choices: [Vec<String>; 3] = [
+    let brief = |view: View| {
+        if view == app.view() {
+            full(view)
+        } else {
+            format!("{} {}", number(view), view.short_title())
+        }
+    };
+    let choices: [Vec<String>; 4] = [
         View::ALL.into_iter().map(full).collect(),
+        View::ALL.into_iter().map(brief).collect(),
         View::ALL.into_iter().map(short).collect(),
         vec![full(app.view())],
     ];
-    let fitting = choices.iter().position(|texts| width(texts) <= room).unwrap_or(2);
-    let views = if fitting == 2 {
+    let fitting = choices.iter().position(|texts| width(texts) <= room).unwrap_or(3);
+    let views = if fitting == 3 {
         vec![app.view()]
     } else {
         View::ALL.to_vec()

@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use crate::app::{App, View};
 use crate::msg::LinkState;
+use crate::screen;
 
 /// From which height there is room for more than one line about the whole farm.
 const ROOMY: u16 = 16;
@@ -17,6 +18,8 @@ pub struct Areas {
     pub counts: Rect,
     /// How far the current batch has come.
     pub progress: Rect,
+    /// What the rows of the view are, taken together.
+    pub summary: Rect,
     /// What is wrong with the link or the queue.
     pub notice: Rect,
     /// The view; in lists the first line is the headings.
@@ -56,9 +59,14 @@ pub fn areas(app: &App, screen: Rect) -> Areas {
         roomy && app.queue().batch().is_some() && app.view() == View::Queue,
         8,
     );
+    areas.summary = line(roomy && matches!(app.view(), View::History | View::Statistics), 8);
     let footer = u16::from(left > 1);
     let detail = match app.view() {
-        View::Queue if roomy => 2.min(left.saturating_sub(8)),
+        View::Repository if roomy => 3.min(left.saturating_sub(8)),
+        View::Repository => u16::from(left >= 6),
+        View::Queue | View::History if roomy => 2.min(left.saturating_sub(8)),
+        View::Activity if roomy => 3.min(left.saturating_sub(8)),
+        View::Builders if roomy => screen::builders::draw::detail_height(app, left.saturating_sub(1)),
         _ => 0,
     };
     areas.body = Rect {

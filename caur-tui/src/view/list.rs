@@ -213,7 +213,8 @@ fn draw_position<R: Row>(table: &Table<R>, style: Style, area: Rect, buffer: &mu
     put(&TextLine::styled(text, style), right, buffer);
 }
 
-fn draw_nothing(app: &App, filtered: bool, empty: Empty, area: Rect, buffer: &mut Buffer) {
+/// Says in the middle of a list why there is nothing in it.
+pub fn draw_nothing(app: &App, filtered: bool, empty: Empty, area: Rect, buffer: &mut Buffer) {
     let theme = app.theme();
     if filtered {
         centered(

@@ -1,5 +1,6 @@
 //! Draws the console. Reads the application and changes nothing; only what is visible is touched.
 
+pub mod bar;
 pub mod footer;
 pub mod header;
 pub mod help;
@@ -37,11 +38,27 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
             screen::queue::draw::draw_detail(app, areas.detail, buffer);
         }
         View::Job => screen::job::draw::draw(app, areas.body, buffer),
-        View::Builders => screen::builders::draw::draw(app, areas.body, buffer),
-        View::Repository => screen::repository::draw::draw(app, areas.body, buffer),
-        View::History => screen::history::draw::draw(app, areas.body, buffer),
-        View::Activity => screen::activity::draw::draw(app, areas.body, buffer),
-        View::Statistics => screen::statistics::draw::draw(app, areas.body, buffer),
+        View::Builders => {
+            screen::builders::draw::draw(app, areas.body, buffer);
+            screen::builders::draw::draw_detail(app, areas.detail, buffer);
+        }
+        View::Repository => {
+            screen::repository::draw::draw(app, areas.body, buffer);
+            screen::repository::draw::draw_detail(app, areas.detail, buffer);
+        }
+        View::History => {
+            screen::history::summary::draw(app, areas.summary, buffer);
+            screen::history::draw::draw(app, areas.body, buffer);
+            screen::queue::draw::draw_detail(app, areas.detail, buffer);
+        }
+        View::Activity => {
+            screen::activity::draw::draw(app, areas.body, buffer);
+            screen::activity::draw::draw_detail(app, areas.detail, buffer);
+        }
+        View::Statistics => {
+            screen::statistics::draw::draw_summary(app, areas.summary, areas.body, buffer);
+            screen::statistics::draw::draw(app, areas.body, buffer);
+        }
     }
     footer::draw(app, areas.footer, buffer);
     overlays::draw(app, screen, areas.footer, buffer);

@@ -16,6 +16,7 @@ use crate::overlay::prompt::Prompt;
 use crate::overlay::{Overlay, Tree};
 use crate::printable::{cut, one_line};
 use crate::question::Question;
+use crate::screen::repository;
 use crate::theme::{self, Theme};
 
 const WIDTH: u16 = 72;
@@ -33,6 +34,7 @@ pub fn draw(app: &App, screen: Rect, footer: Rect, buffer: &mut Buffer) {
             Overlay::Asked(asked) => draw_asked(app.theme(), asked, screen, buffer),
             Overlay::Operations(scroll) => draw_operations(app, *scroll, screen, buffer),
             Overlay::Tree(tree) => draw_tree(app, tree, screen, buffer),
+            Overlay::Repository(overlay) => repository::overlays::draw(app, overlay, screen, buffer),
         }
     }
 }
@@ -44,7 +46,7 @@ fn draw_confirm(theme: Theme, confirm: &Confirm, screen: Rect, buffer: &mut Buff
         .iter()
         .flat_map(|line| wrapped(&one_line(line), width))
         .collect();
-    let height = u16::try_from(lines.len() + 6).unwrap_or(u16::MAX);
+    let height = u16::try_from(lines.len() + 4).unwrap_or(u16::MAX);
     let inner = window(&cut(&confirm.title, width), WIDTH, height, screen, buffer);
     let text = Rect {
         x: inner.x + 1,
@@ -216,7 +218,19 @@ fn draw_completions(app: &App, prompt: &Prompt, footer: Rect, screen: Rect, buff
 
 fn draw_operations(app: &App, scroll: usize, screen: Rect, buffer: &mut Buffer) {
     let theme = app.theme();
-    let operations = app.operations();
+    let own = app.operations().iter().map(|asked| {
+        let style = match &asked.standing {
+            Standing::Sent => theme.faint(),
+            Standing::Unknown => theme.warning(),
+            Standing::Done(_) => theme.good(),
+            Standing::Refused(_) | Standing::Never(_) => theme.error(),
+        };
+        (asked.at, asked.line(), style)
+    });
+    let requests = app.repository().all_asked().iter();
+    let requests = requests.map(|asked| (asked.at, asked.line(), theme.style(asked.standing().1)));
+    let mut operations: Vec<(u64, String, Style)> = own.chain(requests).collect();
+    operations.sort_by_key(|(at, ..)| *at);
     let height = u16::try_from(operations.len().max(1) + 2).unwrap_or(u16::MAX);
     let inner = window(
         "asked for in this console · Esc closes",
@@ -230,28 +244,17 @@ fn draw_operations(app: &App, scroll: usize, screen: Rect, buffer: &mut Buffer) 
         return;
     }
     let last = operations.len().saturating_sub(usize::from(inner.height));
-    let lines = operations.iter().skip(scroll.min(last)).map(|asked| {
-        let style = match &asked.standing {
-            Standing::Sent => theme.faint(),
-            Standing::Unknown => theme.warning(),
-            Standing::Done(_) => theme.good(),
-            Standing::Refused(_) | Standing::Never(_) => theme.error(),
-        };
-        Line::styled(format!(" {}", one_line(&asked.line())), style)
-    });
+    let shown = operations.iter().skip(scroll.min(last));
+    let lines = shown.map(|(_, line, style)| Line::styled(format!(" {}", one_line(line)), *style));
     put_lines(lines, inner, buffer);
 }
 
 fn draw_tree(app: &App, tree: &Tree, screen: Rect, buffer: &mut Buffer) {
     let theme = app.theme();
     let height = u16::try_from(tree.lines.len() + 2).unwrap_or(u16::MAX);
-    let inner = window(
-        "waits for it ▴ · ▾ waits · Enter opens, Esc closes",
-        90,
-        height,
-        screen,
-        buffer,
-    );
+    let name = app.job(tree.job).map_or("", |job| job.request.pkgbase.as_str());
+    let title = format!("{name}: what it waits for above, what waits for it below");
+    let inner = window(&title, 90, height, screen, buffer);
     let first = (tree.cursor + 1).saturating_sub(usize::from(inner.height));
     let deepest = tree.lines.iter().map(|line| -line.depth).max().unwrap_or(0);
     for (y, (at, line)) in (inner.top()..inner.bottom()).zip(tree.lines.iter().enumerate().skip(first)) {

@@ -83,7 +83,7 @@ pub async fn many_logs() -> Vec<Measured> {
             });
         }
     }
-    let console = farm.console();
+    let mut console = farm.console();
     console.shows(&format!("of {PACKAGES} done")).await;
     console.types("g\r").await;
     console.shows("Building CXX object").await;

@@ -49,7 +49,7 @@ pub async fn opened() -> Vec<Measured> {
         .await
         .expect("the lease is held");
 
-    let console = farm.console();
+    let mut console = farm.console();
     console.shows("endless").await;
     console.shows("alder 0/1").await;
     let before = farm.relay.carried();

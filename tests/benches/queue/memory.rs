@@ -1,7 +1,7 @@
 //! What Redis needs per job, event and log.
 
 use caur_core::log::LogWriter;
-use caur_core::model::{BuildOutcome, CommitId, Manifest, ManifestFile};
+use caur_core::model::{BuildOutcome, CommitId, Manifest, ManifestFile, Phase};
 use caur_core::queue::{Attempt, PublishOutcome};
 use caur_tests::Collection;
 
@@ -44,6 +44,8 @@ pub async fn per_job() -> Vec<Measured> {
     for log in command::<Vec<String>>(&bench, &["KEYS", "{caur}:build:log:*"]).await {
         logs.push(log);
     }
+    let past: Vec<String> = command(&bench, &["KEYS", "{caur}:q:past:*"]).await;
+    let past: Vec<&str> = past.iter().map(String::as_str).collect();
     let mut with_logs: Vec<&str> = streams.to_vec();
     with_logs.extend(logs.iter().map(String::as_str));
     with_logs.extend([
@@ -51,7 +53,9 @@ pub async fn per_job() -> Vec<Measured> {
         "{caur}:build:log-ended",
         "{caur}:q:durations",
     ]);
-    let finished = used(&bench, &with_logs).await - empty;
+    let rest = [with_logs.as_slice(), &past].concat();
+    let finished = used(&bench, &rest).await - empty;
+    let past_bytes = size(&bench, &past).await;
     let log_bytes = size(&bench, &with_logs[streams.len()..]).await;
     let events: usize = command(&bench, &["XLEN", "{caur}:q:events"]).await;
     let event_bytes = size(&bench, &streams[..1]).await;
@@ -69,6 +73,13 @@ pub async fn per_job() -> Vec<Measured> {
             finished / count,
             "bytes",
             Some(1024.0),
+            String::new(),
+        ),
+        Measured::new(
+            "memory per package with one build in its past",
+            past_bytes / past.len() as f64,
+            "bytes",
+            None,
             String::new(),
         ),
         Measured::new(
@@ -101,6 +112,13 @@ async fn build_everything(bench: &Bench, client: &Client) {
             .job();
         if let Some(claim) = &claimed {
             number += 1;
+            for phase in [Phase::Fetch, Phase::Prepare, Phase::Build, Phase::Upload] {
+                client
+                    .queue
+                    .heartbeat(&claim.token, LEASE, phase)
+                    .await
+                    .expect("Redis answers");
+            }
             let request = &claim.job.request;
             let manifest = Manifest {
                 job: claim.token.job,

@@ -1,6 +1,6 @@
 -- Ends an attempt and, where asked, claims the next job in the same step.
 -- ARGV: id, attempt, nonce, outcome, reason, built commit, manifest as JSON, seconds,
--- then nothing, or instance, slot, nonce and lease in ms of the next claim.
+-- image, files, their names and what namcap said as they are kept, then nothing, or instance, slot, nonce and lease in ms of the next claim.
 -- Returns {'stale', 'repeated' or the state that the job is in now, answer of take() or nothing}.
 local id, attempt, nonce, outcome, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
@@ -20,7 +20,7 @@ end
 local function finish()
   local token = check_token(id, attempt, nonce, 'building')
   if token ~= 'current' then return token end
-  call('HSET', job_key(id), done_field('building'), attempt .. ' ' .. nonce)
+  call('HSET', job_key(id), done_field('building'), done_mark(attempt, nonce))
   if ARGV[6] ~= '' then call('HSET', job_key(id), 'built_commit', ARGV[6]) end
 
   local about = job(id, 'builder', 'key', 'expected', 'cancel', 'long')
@@ -38,6 +38,9 @@ local function finish()
     local target = target_of(about[2])
     call('ZREM', K.leases, id)
     call('SET', result_key(id), ARGV[7])
+    for i, field in ipairs(RESULT) do
+      if ARGV[8 + i] ~= '' then put_long(id, field, ARGV[8 + i]) end
+    end
     call('HDEL', job_key(id), 'phase', 'nonce')
     call('ZADD', uploads_key(target), NOW_TEXT, id)
     call('SADD', K.upload_targets, target)
@@ -60,8 +63,8 @@ local function finish()
 end
 
 local answer = { finish() }
-if ARGV[9] then
+if ARGV[13] then
   ACTION = 'claim'
-  answer[2] = take(ARGV[9], ARGV[10], ARGV[11], tonumber(ARGV[12]))
+  answer[2] = take(ARGV[13], ARGV[14], ARGV[15], tonumber(ARGV[16]))
 end
 return answer

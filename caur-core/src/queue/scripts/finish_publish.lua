@@ -3,7 +3,7 @@
 local id, attempt, nonce, outcome = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local token = check_token(id, attempt, nonce, 'publishing')
 if token ~= 'current' then return token end
-call('HSET', job_key(id), done_field('publishing'), attempt .. ' ' .. nonce)
+call('HSET', job_key(id), done_field('publishing'), done_mark(attempt, nonce))
 if outcome == 'retry' then
   local target = target_of(job(id, 'key')[1])
   call('HDEL', job_key(id), 'nonce')
@@ -12,7 +12,9 @@ if outcome == 'retry' then
   call('SADD', K.upload_targets, target)
   enter(id, 'uploaded', ARGV[5])
 else
-  put_long(id, 'packages', ARGV[6])
+  -- Mostly they are the files that were uploaded, whose names are kept already.
+  local names = job(id, 'names')[1] or call('HGET', long_key(id), 'names')
+  put_long(id, 'packages', names == ARGV[6] and '=' or ARGV[6])
   finalize(id, 'publishing', outcome, ARGV[5])
 end
 return state_of(id)

@@ -197,6 +197,11 @@ local function put_long(id, field, value)
   end
 end
 
+local function forget(id, ...)
+  call('HDEL', job_key(id), ...)
+  call('HDEL', long_key(id), ...)
+end
+
 -- Why somebody wants a running job stopped; nil where nobody does.
 local function cancel_of(id)
   local about = job(id, 'cancel', 'long')
@@ -373,8 +378,9 @@ local function finalize(id, state, final, reason, by)
   call('HDEL', job_key(id), 'phase', 'cancel', 'nonce', 'avoid', 'avoid_until', 'lost', 'ready_at', 'chain', 'delay',
     'priority', 'infrastructure', 'publish_attempts', 'released', 'instance')
   if about[2] then call('HDEL', long_key(id), 'cancel') end
+  if not QUEUED[state] then call('UNLINK', result_key(id)) end
   -- What was published stays known for as long as the job does.
-  if not QUEUED[state] and final ~= 'succeeded' then call('UNLINK', result_key(id)) end
+  if (state == 'uploaded' or state == 'publishing') and final ~= 'succeeded' then forget(id, unpack(RESULT)) end
   if call('HGET', K.live, key) == id then
     if predecessor then call('HSET', K.live, key, predecessor) else call('HDEL', K.live, key) end
   end
@@ -425,13 +431,15 @@ local function infrastructure_failure(id, reason, lost)
     'lost', victims, 'avoid', (about[2] or '') .. ' ' .. builder, 'avoid_until', text(NOW + delay + 60000) })
 end
 
--- Which token ended its lease itself: of a build, or of publishing. Neither forgets because of the other.
+-- Which token ended its lease itself: of a build, or of publishing. Neither forgets because of the other. Half of the
+-- nonce tells it from any other, and every job that has ended keeps this.
 local function done_field(state) return state == 'publishing' and 'done_publishing' or 'done' end
+local function done_mark(attempt, nonce) return attempt .. ' ' .. string.sub(nonce, 1, 16) end
 
 -- Fencing: only the holder of the current lease may write. A finish that arrives twice is told apart from a stale one.
 local function check_token(id, attempt, nonce, state)
   local now = job(id, 'state', 'attempt', 'nonce', done_field(state))
   if now[2] == attempt and now[1] == state and now[3] == nonce then return 'current' end
-  if now[4] == attempt .. ' ' .. nonce then return 'repeated' end
+  if now[4] == done_mark(attempt, nonce) then return 'repeated' end
   return 'stale'
 end

@@ -92,10 +92,7 @@ note_change = function(id, old, state, reason)
     -- The first attempt waits from when the job became ready first, the others do from when it did again.
     local since = tonumber(attempt == '1' and old[10] or old[8])
     counters[1] = bucket(WAITS_AT, math.max(0, NOW - since))
-    if attempt ~= '1' then
-      call('HDEL', job_key(id), 'phases')
-      call('HDEL', long_key(id), 'phases')
-    end
+    if attempt ~= '1' then forget(id, 'phases') end
   elseif from == 'building' and started then
     count_build(builder, started, state)
     if BUILT[state] then counters[1] = bucket(BUILDS_AT, NOW - started) end

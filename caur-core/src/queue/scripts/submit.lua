@@ -44,9 +44,7 @@ for index, new in ipairs(plan.jobs) do
     local about = job(id, 'state', 'reason')
     remember(id, about[1], about[2] ~= '' and about[2] or call('HGET', long_key(id), 'reason') or '')
     call('ZREM', K.finished, id)
-    call('HDEL', job_key(id), 'packages')
-    call('HDEL', long_key(id), 'packages')
-    call('UNLINK', result_key(id))
+    forget(id, 'packages', unpack(RESULT))
   else
     last = math.max(last + 1, NOW)
     id, disposition = text(last), 'queued'
@@ -65,8 +63,7 @@ for index, new in ipairs(plan.jobs) do
   if new.broken then
     put_long(id, 'broken', new.broken)
   elseif disposition ~= 'queued' then
-    call('HDEL', job_key(id), 'broken')
-    call('HDEL', long_key(id), 'broken')
+    forget(id, 'broken')
   end
   if disposition == 'replaced' then
     call('HDEL', job_key(id), 'avoid', 'avoid_until', 'lost', 'infrastructure', 'released')

@@ -30,9 +30,13 @@ pub async fn run(hub: &Arc<Hub>, mut requests: UnboundedReceiver<Request>) {
             Request::Repository(request, why) => {
                 errands.spawn(async move { repository::ask(&hub, request, why).await });
             }
-            Request::Reconnect => hub.reconnect.send_modify(|wishes| *wishes += 1),
+            Request::Reconnect => {
+                hub.link.reconnect_now();
+                hub.reconnect.send_modify(|wishes| *wishes += 1);
+            }
             // Without a receiver no log is followed.
             Request::Page(page) => drop(hub.pages.send(page)),
+            // The connection's own questions are answered before they come here, see `interviewer`.
             Request::Answer(..) => {}
         }
     }

@@ -52,30 +52,27 @@ pub async fn follow(hub: &Hub) {
 async fn wait_for_link(hub: &Hub, error: &LinkError) {
     let reason = error.to_string();
     let mut states = hub.link.state();
-    let mut wish = hub.reconnect.subscribe();
+    let cancel = CancellationToken::new();
+    let up = hub.link.wait_until_up(&cancel);
+    tokio::pin!(up);
     loop {
-        let cancel = CancellationToken::new();
-        let up = hub.link.wait_until_up(&cancel);
-        tokio::pin!(up);
-        loop {
-            let state = states.borrow_and_update().clone();
-            match state {
-                QueueLink::Reconnecting { attempt, next_in } => {
-                    let state = LinkState::Reconnecting {
-                        attempt: attempt.max(1),
-                        next_in,
-                        reason: reason.clone(),
-                    };
-                    hub.report(BackendMsg::Link(state)).await;
-                }
-                QueueLink::Failed { .. } => return,
-                QueueLink::Connecting | QueueLink::Online => {}
+        let state = states.borrow_and_update().clone();
+        match state {
+            QueueLink::Reconnecting { attempt, next_in } => {
+                let state = LinkState::Reconnecting {
+                    attempt: attempt.max(1),
+                    next_in,
+                    reason: reason.clone(),
+                };
+                hub.report(BackendMsg::Link(state)).await;
             }
-            tokio::select! {
-                () = &mut up => return,
-                _ = states.changed() => {}
-                _ = wish.changed() => break,
-            }
+            // What failed for good is told by the next try to open the queue.
+            QueueLink::Failed { .. } => return,
+            QueueLink::Connecting | QueueLink::Online => {}
+        }
+        tokio::select! {
+            () = &mut up => return,
+            _ = states.changed() => {}
         }
     }
 }

@@ -19,6 +19,8 @@ use crate::msg::{BackendMsg, Interest, LogEvent, WantedPage};
 /// Bytes of a log's end that are fetched when it is opened, and of a page when somebody scrolls.
 const TAIL: u64 = 256 << 10;
 const PAGE: u64 = 512 << 10;
+/// How often a page is asked for that never comes.
+const TRIES: usize = 3;
 /// How long one read waits.
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -96,6 +98,7 @@ async fn read(hub: &Hub, job: JobId, attempt: Option<u32>, pages: &mut Unbounded
         attempt,
         loaded: Vec::new(),
         cursors: BTreeMap::new(),
+        wants_all: false,
     };
     let mut reader = loop {
         match log.open().await {
@@ -103,39 +106,35 @@ async fn read(hub: &Hub, job: JobId, attempt: Option<u32>, pages: &mut Unbounded
             Err(error) => log.wait(&error).await,
         }
     };
-    // The console asks once, so that what it asked for outlives a loss of the link.
-    let mut wish = None;
     loop {
         let ended = reader.ended();
-        let done = if let Some(wanted) = wish.take() {
-            let fetched = log.fetch(wanted).await;
-            wish = match &fetched {
-                Err(LogError::Link { source, .. }) if source.is_transient() => Some(wanted),
-                Ok(()) | Err(_) => None,
-            };
-            fetched
-        } else {
-            tokio::select! {
-                // A reader that is given up in the middle of a read takes up where it was.
-                chunk = reader.next(WAIT), if !ended => match chunk {
-                    Ok(Some(chunk)) => { log.report_chunk(chunk).await; Ok(()) }
-                    Ok(None) => Ok(()),
-                    Err(error) => Err(error),
-                },
-                wanted = pages.recv() => match wanted {
-                    Some(wanted) => {
-                        let is_ours = wanted.job == job && wanted.attempt == attempt;
-                        wish = is_ours.then_some(wanted.wish);
-                        Ok(())
-                    }
-                    None => std::future::pending().await,
-                },
-            }
+        // While all is being fetched, what comes live is taken between two pages.
+        let wait = if log.wants_all { Duration::ZERO } else { WAIT };
+        let done = tokio::select! {
+            // A reader that is given up in the middle of a read takes up where it was.
+            chunk = reader.next(wait), if !ended => match chunk {
+                Ok(Some(chunk)) => { log.report_chunk(chunk).await; Ok(()) }
+                Ok(None) => log.fetch_missing_if_wanted().await,
+                Err(error) => Err(error),
+            },
+            wanted = pages.recv(), if !(ended && log.wants_all) => match wanted {
+                Some(wanted) if wanted.job == job && wanted.attempt == attempt => {
+                    log.fetch_once_asked(wanted.wish).await
+                }
+                Some(_) => Ok(()),
+                None => std::future::pending().await,
+            },
+            done = log.fetch_missing_if_wanted(), if ended && log.wants_all => done,
         };
         if let Err(error) = done {
             log.wait(&error).await;
         }
     }
+}
+
+fn is_transient(error: &LogError) -> bool {
+    let LogError::Link { source, .. } = error;
+    source.is_transient()
 }
 
 /// One attempt's log and what of it was reported.
@@ -147,6 +146,8 @@ struct Log<'a> {
     loaded: Vec<Range<u64>>,
     /// Places in front of pages, by offset.
     cursors: BTreeMap<u64, LogCursor>,
+    /// Whether everything that is missing is to be fetched.
+    wants_all: bool,
 }
 
 impl Log<'_> {
@@ -198,12 +199,16 @@ impl Log<'_> {
             }
             LogChunk::Cut(bytes) => {
                 let start = self.loaded.last().map_or(0, |range| range.end);
-                self.note(start..start + bytes);
-                self.report(LogEvent::Pieces(Vec::new(), vec![start..start + bytes]))
-                    .await;
+                self.report_cut(start..start + bytes).await;
             }
             LogChunk::End { .. } => self.report(LogEvent::End).await,
         }
+    }
+
+    /// Reports that a part was cut out.
+    async fn report_cut(&mut self, cut: Range<u64>) {
+        self.note(cut.clone());
+        self.report(LogEvent::Pieces(Vec::new(), Vec::from([cut]))).await;
     }
 
     /// Reports a page with what was cut out within it and in front of it.
@@ -227,6 +232,17 @@ impl Log<'_> {
         self.report(LogEvent::Pieces(page.pieces, cuts)).await;
     }
 
+    /// Fetches what is wanted, and again after a loss of the link: the console asks once.
+    async fn fetch_once_asked(&mut self, wish: PageWish) -> Result<(), LogError> {
+        for _ in 1..TRIES {
+            match self.fetch(wish).await {
+                Err(error) if is_transient(&error) => self.wait(&error).await,
+                done => return done,
+            }
+        }
+        self.fetch(wish).await
+    }
+
     async fn fetch(&mut self, wish: PageWish) -> Result<(), LogError> {
         match wish {
             PageWish::Before(offset) => {
@@ -241,16 +257,9 @@ impl Log<'_> {
                 let page = page_before(self.link(), self.job, self.attempt, cursor, PAGE).await?;
                 // What stands between the page and the place it was to end at was cut out.
                 if let Some(end) = page.pieces.last().map(LogPiece::end).filter(|end| *end < offset) {
-                    self.note(end..offset);
-                    self.report(LogEvent::Pieces(
-                        Vec::new(),
-                        std::iter::once(end..offset).collect(),
-                    ))
-                    .await;
+                    self.report_cut(end..offset).await;
                 } else if page.pieces.is_empty() && offset > 0 {
-                    self.note(0..offset);
-                    self.report(LogEvent::Pieces(Vec::new(), std::iter::once(0..offset).collect()))
-                        .await;
+                    self.report_cut(0..offset).await;
                 }
                 self.report_page(page).await;
             }
@@ -258,31 +267,36 @@ impl Log<'_> {
                 let page = page_at(self.link(), self.job, self.attempt, offset, PAGE).await?;
                 self.report_page(page).await;
             }
-            PageWish::All => {
-                let mut offset = 0;
-                while let Some(missing) = self.missing_from(offset) {
-                    let page = page_at(self.link(), self.job, self.attempt, missing, MAX_PAGE).await?;
-                    let Some(last) = page.pieces.last() else { break };
-                    let first = page.pieces[0].offset;
-                    let end = last.end();
-                    if first > missing {
-                        self.note(missing..first);
-                        self.report(LogEvent::Pieces(
-                            Vec::new(),
-                            std::iter::once(missing..first).collect(),
-                        ))
-                        .await;
-                    }
-                    self.report_page(page).await;
-                    // Behind the log's end there is nothing to wait for.
-                    if end <= missing {
-                        break;
-                    }
-                    offset = end;
-                }
-            }
+            PageWish::All => self.wants_all = true,
         }
         Ok(())
+    }
+
+    async fn fetch_missing_if_wanted(&mut self) -> Result<(), LogError> {
+        if self.wants_all {
+            self.wants_all = self.fetch_missing().await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches the next missing part of a log of which all is wanted; whether there was one.
+    async fn fetch_missing(&mut self) -> Result<bool, LogError> {
+        let Some(missing) = self.missing() else {
+            return Ok(false);
+        };
+        let most = (missing.end - missing.start).min(MAX_PAGE);
+        let page = page_at(self.link(), self.job, self.attempt, missing.start, most).await?;
+        match page.pieces.first().map(|piece| piece.offset) {
+            Some(first) if first < missing.end => {
+                if first > missing.start {
+                    self.report_cut(missing.start..first).await;
+                }
+                self.report_page(page).await;
+            }
+            // All of it was cut out.
+            Some(_) | None => self.report_cut(missing).await,
+        }
+        Ok(true)
     }
 
     fn note(&mut self, range: Range<u64>) {
@@ -298,12 +312,12 @@ impl Log<'_> {
         self.loaded.insert(at, merged);
     }
 
-    /// The first offset from `from` on that was not reported; none where all is there.
-    fn missing_from(&self, from: u64) -> Option<u64> {
-        let mut offset = from;
+    /// The first part that was not reported; none where all is there.
+    fn missing(&self) -> Option<Range<u64>> {
+        let mut offset = 0;
         for range in &self.loaded {
             if offset < range.start {
-                return Some(offset);
+                return Some(offset..range.start);
             }
             offset = offset.max(range.end);
         }

@@ -148,10 +148,10 @@ async fn report_details(hub: &Hub, queue: &Queue, id: JobId, whole: bool) -> Res
         (None, Vec::new())
     };
     let details = JobDetails {
+        job,
         why,
         manifest,
         past,
-        job,
     };
     hub.report(BackendMsg::Details(id, Box::new(details))).await;
     Ok(())

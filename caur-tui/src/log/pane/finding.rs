@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::LogPane;
 use super::view::{Anchor, View, at};
-use crate::log::gap::size;
 use crate::log::pattern::Pattern;
 use crate::log::scan::{Direction, Found, Matcher, Scan};
+use crate::size::bytes as size;
 
 /// A search under way.
 #[derive(Debug)]

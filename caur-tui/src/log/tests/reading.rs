@@ -99,7 +99,7 @@ fn gaps_say_why_they_are_there() {
             "··· 3.1 MB left out by the size limit ···",
             "rest",
             "line",
-            "··· 61.2 MB not loaded ···",
+            "··· 61 MB not loaded ···",
         ]
     );
     assert_eq!(log.unloaded(0..u64::MAX), 61_200_000);
@@ -115,11 +115,11 @@ fn gaps_say_why_they_are_there() {
 fn half_lines_become_whole_where_pages_meet() {
     let mut log = LogStore::default();
     log.push(piece(14, b"d line\nthird"));
-    assert_eq!(texts(&log), ["··· 14 bytes not loaded ···", "d line", "third"]);
+    assert_eq!(texts(&log), ["··· 14 B not loaded ···", "d line", "third"]);
     log.push(piece(0, b"first\nsec"));
     assert_eq!(
         texts(&log),
-        ["first", "sec", "··· 5 bytes not loaded ···", "d line", "third"]
+        ["first", "sec", "··· 5 B not loaded ···", "d line", "third"]
     );
     log.push(piece(6, b"second, thir"));
     assert_eq!(

@@ -2,6 +2,8 @@
 
 pub mod draw;
 mod row;
+#[cfg(test)]
+mod snapshots;
 
 pub use row::TrailRow;
 

@@ -1,6 +1,9 @@
 //! Finished jobs by time.
 
 pub mod draw;
+#[cfg(test)]
+mod snapshots;
+pub mod summary;
 
 use caur_core::model::{Job, JobId};
 
@@ -9,6 +12,8 @@ use crate::table::{Sort, Table};
 
 /// How many finished jobs are asked for at a time.
 pub const PAGE: usize = 500;
+/// No more than these are held: a filter that shows little would otherwise fetch everything that was ever built.
+const MOST: usize = 20_000;
 
 /// The state of the history view.
 #[derive(Debug)]
@@ -54,11 +59,16 @@ impl HistoryScreen {
         self.loaded
     }
 
+    /// Whether there are no older ones.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     /// How many jobs are wanted: more once the end of the list is near.
     pub fn wanted(&mut self) -> usize {
         let near_end = self.table.cursor() + PAGE / 5 > self.table.len();
         if self.loaded && !self.complete && near_end && self.table.total() >= self.wanted {
-            self.wanted += PAGE;
+            self.wanted = (self.wanted + PAGE).min(MOST);
         }
         self.wanted
     }

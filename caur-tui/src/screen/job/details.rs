@@ -5,10 +5,10 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::app::App;
-use crate::log::size;
 use crate::msg::JobDetails;
 use crate::printable::{cut, one_line};
 use crate::screen::queue::{commit, took};
+use crate::size::bytes;
 use crate::span;
 use crate::theme::{self, Theme};
 use crate::view::{words, wrapped};
@@ -189,7 +189,7 @@ impl Page {
         for file in &manifest.files {
             self.text(&one_line(&file.name), Style::new());
             let hash = cut(&file.sha256, 17);
-            let line = format!("  {}  sha256 {}", size(file.size), one_line(&hash));
+            let line = format!("  {}  sha256 {}", bytes(file.size), one_line(&hash));
             self.lines.push(Line::styled(line, self.theme.faint()));
         }
         self.entry("image", &cut(&one_line(&manifest.image), 20));

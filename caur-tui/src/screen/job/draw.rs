@@ -13,7 +13,7 @@ use crate::log;
 use crate::printable::{cut, one_line};
 use crate::screen::queue::took;
 use crate::view::{centered, put, put_lines};
-use crate::{span, theme};
+use crate::{size, span, theme};
 
 /// Draws the job view.
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
@@ -122,7 +122,10 @@ fn log_state(app: &App) -> (String, Style) {
         });
     }
     if let Some(errors) = summary.errors {
-        parts.push(format!("{errors} error lines"));
+        parts.push(match errors {
+            1 => "1 error line".to_owned(),
+            errors => format!("{errors} error lines"),
+        });
     }
     if let Some(notice) = &summary.notice {
         parts.push(notice.to_string());
@@ -131,7 +134,7 @@ fn log_state(app: &App) -> (String, Style) {
         parts.push(format!("→{}", summary.left));
     }
     if screen.pane().is_loading_everything() {
-        parts.push(format!("loading, {} left", log::size(summary.unloaded)));
+        parts.push(format!("loading, {} left", size::bytes(summary.unloaded)));
     }
     let stale = app.stale_for().is_some();
     match screen.stage() {
@@ -155,7 +158,7 @@ fn log_state(app: &App) -> (String, Style) {
         }
         Stage::Ended => parts.push(match summary.lines {
             Some(lines) => format!("complete, {lines} lines"),
-            None => format!("complete, {}", log::size(summary.total)),
+            None => format!("complete, {}", size::bytes(summary.total)),
         }),
     }
     (parts.join(" · "), style)

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use caur_core::model::{Job, JobId, JobState};
 
-pub use row::{JobRow, commit, rank, took};
+pub use row::{JobRow, commit, rank, took, waited};
 
 use crate::table::Table;
 
@@ -44,33 +44,45 @@ pub struct BatchProgress {
 }
 
 impl QueueScreen {
-    /// Takes the whole queue.
+    /// Takes the whole queue, or its first part.
     pub fn replace(&mut self, jobs: Vec<Job>, more_to_come: bool) {
+        if more_to_come && self.table.total() > 0 {
+            // What is known of the rest stays until it comes.
+            self.change(jobs, &[]);
+            return;
+        }
         for job in &jobs {
             self.batch.note(job);
         }
-        if more_to_come && self.table.total() == 0 || !more_to_come {
-            self.table.replace(jobs.into_iter().map(JobRow::from));
-        } else {
-            self.table
-                .change(jobs.into_iter().map(JobRow::from).collect(), &[]);
+        self.table.replace(jobs.into_iter().map(JobRow::from));
+        if !more_to_come {
+            let table = &self.table;
+            self.batch.open.retain(|id| table.get(id).is_some());
         }
-        self.count();
+        self.counts.clear();
+        for row in self.table.rows() {
+            *self.counts.entry(row.job.state).or_default() += 1;
+        }
     }
 
     /// Takes what changed, and says which jobs have ended by it.
     pub fn change(&mut self, jobs: Vec<Job>, gone: &[JobId]) -> Vec<Job> {
         let mut ended = Vec::new();
+        for id in gone {
+            self.batch.open.remove(id);
+            self.uncount(*id);
+        }
         for job in &jobs {
             self.batch.note(job);
             let was_open = self.job(job.id).is_some_and(|old| !old.state.is_final());
             if was_open && job.state.is_final() {
                 ended.push(job.clone());
             }
+            self.uncount(job.id);
+            *self.counts.entry(job.state).or_default() += 1;
         }
         self.table
             .change(jobs.into_iter().map(JobRow::from).collect(), gone);
-        self.count();
         ended
     }
 
@@ -94,10 +106,15 @@ impl QueueScreen {
         })
     }
 
-    fn count(&mut self) {
-        self.counts.clear();
-        for row in self.table.rows() {
-            *self.counts.entry(row.job.state).or_default() += 1;
+    fn uncount(&mut self, id: JobId) {
+        let Some(state) = self.job(id).map(|job| job.state) else {
+            return;
+        };
+        if let Some(count) = self.counts.get_mut(&state) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&state);
+            }
         }
     }
 }
@@ -115,5 +132,55 @@ impl Batch {
             self.done.insert(job.id);
             self.failed += usize::from(!job.state.satisfies_dependants() && job.state != JobState::Canceled);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::job;
+
+    fn counted(queue: &QueueScreen) -> Vec<(JobState, usize)> {
+        queue
+            .counts()
+            .iter()
+            .map(|(state, count)| (*state, *count))
+            .collect()
+    }
+
+    #[test]
+    fn counts_and_the_batch_follow_every_change() {
+        let mut queue = QueueScreen::default();
+        let jobs =
+            |ids: std::ops::Range<u64>| ids.map(|id| job(id, "a", JobState::Ready)).collect::<Vec<_>>();
+        queue.replace(jobs(0..3), true);
+        queue.replace(jobs(0..6), false);
+        assert_eq!(counted(&queue), [(JobState::Ready, 6)]);
+        let changed = [
+            job(0, "a", JobState::Succeeded),
+            job(1, "a", JobState::Failed),
+            job(2, "a", JobState::Building),
+            job(9, "a", JobState::Ready),
+        ];
+        let ended = queue.change(changed.to_vec(), &[JobId(3), JobId(77)]);
+        assert_eq!(ended.iter().map(|job| job.id.0).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(
+            counted(&queue),
+            [
+                (JobState::Ready, 3),
+                (JobState::Building, 1),
+                (JobState::Succeeded, 1),
+                (JobState::Failed, 1)
+            ]
+        );
+        let batch = BatchProgress {
+            done: 2,
+            failed: 1,
+            total: 6,
+        };
+        assert_eq!(queue.batch(), Some(batch));
+        // What is gone without an end, as after a reset, holds up no batch.
+        queue.replace(Vec::new(), false);
+        assert_eq!((queue.batch(), counted(&queue)), (None, Vec::new()));
     }
 }

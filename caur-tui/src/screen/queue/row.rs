@@ -63,6 +63,7 @@ impl Subject for JobRow {
             "attempt" => Value::count(job.attempt.into()),
             "age" => Value::count(now.saturating_sub(job.since) / 1000),
             "took" => Value::count(took(job, now).unwrap_or_default()),
+            "waited" => Value::count(waited(job).unwrap_or_default()),
             "expected" => Value::count(job.expected),
             "priority" => Value::Number(job.priority.into()),
             "commit" => Value::text(commit(job).unwrap_or_default().to_owned()),
@@ -79,11 +80,11 @@ impl Row for JobRow {
     type Key = JobId;
     const ORDERS: &'static [&'static str] = &[
         "usual", "package", "state", "target", "class", "builder", "attempt", "age", "expected", "by",
-        "commit", "finished",
+        "commit", "finished", "took", "waited",
     ];
     const FIELDS: &'static [&'static str] = &[
-        "state", "package", "repo", "arch", "class", "builder", "attempt", "age", "took", "expected",
-        "priority", "commit", "by", "reason", "phase", "job",
+        "state", "package", "repo", "arch", "class", "builder", "attempt", "age", "took", "waited",
+        "expected", "priority", "commit", "by", "reason", "phase", "job",
     ];
 
     fn key(&self) -> JobId {
@@ -104,6 +105,9 @@ impl Row for JobRow {
             9 => a.requested_by.cmp(&b.requested_by),
             10 => commit(a).cmp(&commit(b)),
             11 => b.finished.cmp(&a.finished),
+            // Only what has ended keeps its length while it is listed.
+            12 => ended_took(b).cmp(&ended_took(a)),
+            13 => waited(b).cmp(&waited(a)),
             _ => usual(a).cmp(&usual(b)),
         }
     }
@@ -121,6 +125,19 @@ pub fn took(job: &Job, now: u64) -> Option<u64> {
         _ => job.finished.unwrap_or(job.since),
     };
     (job.attempt > 0).then(|| end.saturating_sub(started) / 1000)
+}
+
+fn ended_took(job: &Job) -> Option<u64> {
+    job.state.is_final().then(|| took(job, 0)).flatten()
+}
+
+/// Seconds from when the job was asked for, or from the end of the attempt before, until its last attempt began; none
+/// where there was none.
+pub fn waited(job: &Job) -> Option<u64> {
+    let started = job.started.filter(|_| job.attempt > 0)?;
+    let before = job.history.last().map_or(0, |attempt| attempt.ended);
+    // A job's number is the time at which it was asked for.
+    Some(started.saturating_sub(job.id.0.max(before)) / 1000)
 }
 
 /// The commit that was built, or else the one that was asked for.

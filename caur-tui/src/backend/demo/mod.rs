@@ -1,15 +1,32 @@
 //! A lively farm without any server: `caur-tui --demo` plays it, to try the console and to show it.
+//!
+//! [`farm`] holds it, [`work`] advances it, [`operate`] changes it as operators ask; [`seen`] tells the console what it
+//! wants to know. What happened before anybody looked is in [`past`].
+
+mod database;
+mod farm;
+mod fleet;
+mod log;
+mod operate;
+mod outlook;
+mod past;
+mod repository;
+mod seen;
+mod statistics;
+mod work;
 
 use caur_core::log::LogPiece;
 use caur_core::model::{IdError, JobId};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::demo_farm::{Farm, STEP};
+use self::farm::{Farm, PACKAGES, STEP};
+use self::repository::DemoRepositories;
+use self::seen::Seen;
 use super::{Backend, Reports, Wishes};
-use crate::msg::{BackendMsg, LinkState, LogEvent};
+use crate::msg::{BackendMsg, LinkState, LogEvent, OperationNews, Request};
 
 /// The link is lost for a while every so many steps, to show what that looks like.
-const OUTAGE_EVERY: u32 = 900;
+const OUTAGE_EVERY: u32 = 1800;
 const OUTAGE_STEPS: u32 = 60;
 /// Bytes of a log that are kept of its start, and of its end, where it is opened late.
 const KEPT: usize = 12 << 10;
@@ -18,6 +35,7 @@ const KEPT: usize = 12 << 10;
 #[derive(Debug)]
 pub struct Demo {
     farm: Farm,
+    repositories: DemoRepositories,
     steps: u32,
 }
 
@@ -29,6 +47,7 @@ impl Demo {
     pub fn new(now: u64) -> Result<Self, IdError> {
         Ok(Self {
             farm: Farm::new(now)?,
+            repositories: DemoRepositories::new(PACKAGES, now)?,
             steps: 0,
         })
     }
@@ -45,7 +64,7 @@ struct Sent {
 
 impl Sent {
     /// What the console lacks of the log it wants.
-    fn news(&mut self, farm: &Farm, wanted: Option<JobId>) -> Vec<BackendMsg> {
+    fn news(&mut self, farm: &mut Farm, wanted: Option<JobId>) -> Vec<BackendMsg> {
         let is_new = self.job != wanted;
         if is_new {
             *self = Self {
@@ -54,6 +73,7 @@ impl Sent {
             };
         }
         let Some(job) = wanted else { return Vec::new() };
+        let now = farm.snapshot().taken;
         let Some((attempt, text, complete)) = farm.log(job) else {
             let missing = BackendMsg::Log(job, LogEvent::Missing);
             return if is_new { vec![missing] } else { Vec::new() };
@@ -67,7 +87,7 @@ impl Sent {
             });
         }
         if let Some(more) = text.get(self.bytes..).filter(|more| !more.is_empty()) {
-            news.push(pieces(self.bytes, farm.snapshot().taken, more));
+            news.push(pieces(self.bytes, now, more));
             self.bytes = text.len();
         }
         if complete && !self.ended {
@@ -98,6 +118,7 @@ fn pieces(offset: usize, at: u64, text: &[u8]) -> LogEvent {
 impl Backend for Demo {
     async fn run(mut self, mut wishes: Wishes, reports: Reports) {
         let mut sent = Sent::default();
+        let mut seen = Seen::default();
         let mut ticks = interval(STEP);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut news = self.back();
@@ -109,11 +130,22 @@ impl Backend for Demo {
             }
             tokio::select! {
                 changed = wishes.interest.changed() => if changed.is_err() { return },
+                request = wishes.requests.recv() => match request {
+                    Some(request) => news.extend(self.carry_out(request)),
+                    None => return,
+                },
                 _ = ticks.tick() => news = self.tick(),
             }
             if self.is_online() {
-                let job = wishes.interest.borrow_and_update().log.map(|(job, _)| job);
-                news.extend(sent.news(&self.farm, job));
+                let interest = wishes.interest.borrow_and_update().clone();
+                news.extend(seen.news(&self.farm, &interest));
+                news.extend(sent.news(&mut self.farm, interest.log.map(|(job, _)| job)));
+                let snapshot = self.farm.snapshot();
+                self.repositories.publish(&snapshot.jobs, snapshot.taken);
+                news.extend(
+                    self.repositories
+                        .news(interest.repository.as_ref(), snapshot.taken),
+                );
             }
         }
     }
@@ -133,20 +165,51 @@ impl Demo {
         match self.steps % OUTAGE_EVERY {
             0 => self.back(),
             phase if phase + OUTAGE_STEPS == OUTAGE_EVERY => {
-                vec![BackendMsg::Link(LinkState::Reconnecting {
+                let lost = BackendMsg::Link(LinkState::Reconnecting {
                     attempt: 1,
                     next_in: STEP * OUTAGE_STEPS,
                     reason: "the demo farm pretends that its link was lost".to_owned(),
-                })]
+                });
+                [vec![lost], self.repositories.lost()].concat()
             }
             _ if changed && self.is_online() => vec![BackendMsg::Jobs(self.farm.snapshot())],
             _ => Vec::new(),
         }
     }
 
-    fn back(&self) -> Vec<BackendMsg> {
+    /// Does what was asked for, and says what came of it.
+    fn carry_out(&mut self, request: Request) -> Vec<BackendMsg> {
+        match request {
+            Request::Operate(operation) => {
+                let news = if self.is_online() {
+                    self.farm.operate(&operation)
+                } else {
+                    OperationNews::Never("the link was lost before it was sent".to_owned())
+                };
+                let told = BackendMsg::Operation(operation.id, news);
+                vec![told, BackendMsg::Jobs(self.farm.snapshot())]
+            }
+            Request::Repository(request, why) => {
+                vec![self.repositories.ask(request, why, self.farm.snapshot().taken)]
+            }
+            Request::Reconnect if self.is_online() => Vec::new(),
+            Request::Reconnect => {
+                self.steps += OUTAGE_EVERY - self.steps % OUTAGE_EVERY;
+                self.back()
+            }
+            // The demo asks nothing, and sends all that it has of a log.
+            Request::Answer(..) | Request::Page(_) => Vec::new(),
+        }
+    }
+
+    fn back(&mut self) -> Vec<BackendMsg> {
         vec![
             BackendMsg::Link(LinkState::Online),
+            BackendMsg::Access {
+                may_operate: true,
+                who: operate::YOU.to_owned(),
+            },
+            self.repositories.farm(),
             BackendMsg::Jobs(self.farm.snapshot()),
         ]
     }
@@ -172,21 +235,23 @@ mod tests {
             .unwrap()
             .id;
         let mut sent = Sent::default();
-        let first = sent.news(&farm, Some(building));
-        assert!(matches!(first[0], BackendMsg::Log(id, LogEvent::Begin { attempt: 1.., .. }) if id == building));
+        let first = sent.news(&mut farm, Some(building));
+        assert!(
+            matches!(first[0], BackendMsg::Log(id, LogEvent::Begin { attempt: 1.., .. }) if id == building)
+        );
         let before = sent.bytes;
         while farm.log(building).is_some_and(|(_, _, complete)| !complete) {
             farm.step().unwrap();
         }
-        let rest = sent.news(&farm, Some(building));
+        let rest = sent.news(&mut farm, Some(building));
         assert!(matches!(&rest[0], BackendMsg::Log(_, LogEvent::Pieces(..))));
         assert_eq!(rest.last(), Some(&BackendMsg::Log(building, LogEvent::End)));
         assert!(sent.bytes > before);
         assert_eq!(
-            sent.news(&farm, Some(JobId(1))),
+            sent.news(&mut farm, Some(JobId(1))),
             [BackendMsg::Log(JobId(1), LogEvent::Missing)]
         );
-        assert_eq!(sent.news(&farm, Some(JobId(1))), []);
+        assert_eq!(sent.news(&mut farm, Some(JobId(1))), []);
     }
 
     #[test]
@@ -201,6 +266,13 @@ mod tests {
             BackendMsg::Link(LinkState::Reconnecting { .. })
         ));
         assert_eq!(links[1], BackendMsg::Link(LinkState::Online));
-        assert!(matches!(links[2], BackendMsg::Jobs(_)));
+        assert!(matches!(
+            links[2],
+            BackendMsg::Access {
+                may_operate: true,
+                ..
+            }
+        ));
+        assert!(links.iter().any(|msg| matches!(msg, BackendMsg::Jobs(_))));
     }
 }
