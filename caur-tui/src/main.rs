@@ -45,7 +45,7 @@ fn main() -> ExitCode {
             by_signal(HANG_UP)
         }
         Err(error) => {
-            tracing::error!("{error:?}");
+            tracing::error!("{error:#}");
             // Standard error may be gone as well, which is no reason to panic.
             let _nobody_reads = writeln!(std::io::stderr(), "caur-tui: {error:#}");
             ExitCode::FAILURE

@@ -3,6 +3,7 @@
 use crate::app::{App, Setup};
 use crate::keymap::Keymap;
 use crate::msg::Msg;
+use crate::overlay::Overlay;
 use crate::theme::Theme;
 use caur_core::model::{
     BuildClass, BuilderReport, BuilderStatus, InstanceId, Job, JobId, JobRequest, JobState, Machine, Target,
@@ -102,4 +103,15 @@ pub fn app(width: u16, height: u16) -> App {
     });
     app.update(Msg::Resize(width, height));
     app
+}
+
+/// What the console said last: in passing, or above what was typed and refused.
+pub fn said(app: &App) -> String {
+    let refused = match app.overlays().last() {
+        Some(Overlay::Prompt(prompt)) => prompt.problem.clone(),
+        _ => None,
+    };
+    refused
+        .or_else(|| app.notice().map(|notice| notice.text.clone()))
+        .unwrap_or_default()
 }

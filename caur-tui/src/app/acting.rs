@@ -45,11 +45,7 @@ impl App {
         let argument = argument.map(str::trim).filter(|argument| !argument.is_empty());
         let priority = match (action, argument) {
             (Action::Priority, None) => {
-                let now = self.selected_job().map_or(0, |job| job.priority);
-                self.overlays.push(Overlay::Prompt(Prompt::new(
-                    Purpose::Argument(action),
-                    now.to_string(),
-                )));
+                self.prompt(action, String::new());
                 return Vec::new();
             }
             (Action::Priority, Some(text)) => match text.parse() {
@@ -94,9 +90,14 @@ impl App {
             .chain((left_out > 0).then(|| format!("{left_out} others are left out: it does not fit them")))
             .collect();
         let verb = acts.first().map_or("act on", |(act, ..)| act.verb());
+        let to = if action == Action::Priority {
+            format!(" to {priority}")
+        } else {
+            String::new()
+        };
         let title = match acts.as_slice() {
-            [(_, about, _)] => format!("{verb} {about}?"),
-            _ => format!("{verb} {count} jobs?"),
+            [(_, about, _)] => format!("{verb} {about}{to}?"),
+            _ => format!("{verb} {count} jobs{to}?"),
         };
         let requests = self.requests(acts.into_iter().map(|(act, about, _)| (act, about)), "");
         match action {

@@ -282,7 +282,7 @@ impl App {
         } else if let Some(view) = self.trail.pop() {
             self.view = view;
         } else {
-            self.notices.clear();
+            self.notice = None;
         }
     }
 

@@ -5,7 +5,7 @@ use crossterm::event::{
 };
 use ratatui::layout::Position;
 
-use super::{App, View};
+use super::{App, NOTICE_READ, View};
 use crate::keymap::{Action, Key};
 use crate::msg::{Effect, Request};
 use crate::overlay::Overlay;
@@ -25,6 +25,17 @@ impl App {
         // Whatever is open, this leaves.
         if event.code == KeyCode::Char('c') && event.modifiers.contains(KeyModifiers::CONTROL) {
             return vec![Effect::Quit];
+        }
+        let read = self.now.saturating_sub(NOTICE_READ);
+        self.notice.take_if(|notice| notice.since <= read);
+        if self
+            .setup
+            .keymap
+            .keys(Action::Suspend)
+            .contains(&Key::from(event))
+            && event.modifiers.contains(KeyModifiers::CONTROL)
+        {
+            return vec![Effect::Suspend];
         }
         if let Some(overlay) = self.overlays.pop() {
             return self.overlay_key(overlay, event);
@@ -241,6 +252,7 @@ impl App {
             _ => {
                 if prompt.input.key(event) {
                     prompt.completions = None;
+                    prompt.problem = None;
                 }
             }
         }
@@ -282,13 +294,29 @@ impl App {
             }
             Purpose::Command => {
                 self.commands.remember(text);
-                self.command(text)
+                let before = self.complaints;
+                let effects = self.command(text);
+                self.type_again(prompt, before);
+                effects
             }
             Purpose::Argument(action) => {
                 self.arguments.remember(text);
-                self.run(action, Some(text))
+                let before = self.complaints;
+                let effects = self.run(action, Some(text));
+                self.type_again(prompt, before);
+                effects
             }
         };
         [vec![Effect::Draw], effects].concat()
+    }
+
+    /// What was refused stays where it was typed, with the reason: a correction must not act as keys.
+    fn type_again(&mut self, prompt: &Prompt, complaints_before: u64) {
+        if self.complaints == complaints_before {
+            return;
+        }
+        let mut again = Prompt::new(prompt.purpose, prompt.input.text());
+        again.problem = self.notice.take().map(|notice| notice.text);
+        self.overlays.push(Overlay::Prompt(again));
     }
 }

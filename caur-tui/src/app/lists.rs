@@ -97,6 +97,18 @@ impl App {
         }
     }
 
+    /// What is wrong with the filter of the list that is looked at.
+    pub fn filter_problem(&self) -> Option<&str> {
+        match self.view {
+            View::Queue => self.queue.table.filter().problem(),
+            View::Builders => self.builders.table.filter().problem(),
+            View::Repository => self.repository.table.filter().problem(),
+            View::History => self.history.table.filter().problem(),
+            View::Activity => self.activity.table.filter().problem(),
+            View::Job | View::Statistics => None,
+        }
+    }
+
     /// How many rows are shown, how many there are, and how many are marked.
     pub fn list_counts(&self) -> Option<(usize, usize, usize)> {
         fn counts<R: Row>(table: &Table<R>) -> (usize, usize, usize) {

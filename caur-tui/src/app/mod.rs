@@ -14,7 +14,7 @@ mod refusal;
 mod repository;
 mod watching;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use caur_core::model::{Job, JobId};
 use ratatui::layout::Rect;
@@ -40,9 +40,11 @@ use crate::view::{
 };
 
 /// How long a notice stays on screen, in milliseconds.
-const NOTICE: u64 = 8_000;
+const NOTICE: u64 = 6_000;
 /// A notice of something that went wrong stays longer.
-const NOTICE_BAD: u64 = 20_000;
+const NOTICE_BAD: u64 = 12_000;
+/// What was there to be read for so long makes room for the next key.
+const NOTICE_READ: u64 = 3_000;
 
 /// How the console was started.
 #[derive(Debug, Clone)]
@@ -147,6 +149,8 @@ pub struct Notice {
     pub bad: bool,
     /// Milliseconds since 1970 until which it is shown.
     pub until: u64,
+    /// When it was said.
+    pub since: u64,
 }
 
 /// Everything the console knows.
@@ -168,7 +172,11 @@ pub struct App {
     activity: ActivityScreen,
     statistics: StatisticsScreen,
     overlays: Vec<Overlay>,
-    notices: VecDeque<Notice>,
+    notice: Option<Notice>,
+    /// How often something was complained about.
+    complaints: u64,
+    /// Whether a search of the log was begun at its end.
+    search_from_end: bool,
     operations: Vec<Asked>,
     next_operation: u64,
     filters: Recall,
@@ -198,7 +206,9 @@ impl App {
             activity: ActivityScreen::default(),
             statistics: StatisticsScreen::default(),
             overlays: Vec::new(),
-            notices: VecDeque::new(),
+            notice: None,
+            complaints: 0,
+            search_from_end: true,
             operations: Vec::new(),
             next_operation: 0,
             filters: Recall::new(setup.filters.clone()),
@@ -336,7 +346,7 @@ impl App {
 
     /// The newest notice.
     pub fn notice(&self) -> Option<&Notice> {
-        self.notices.back()
+        self.notice.as_ref()
     }
 
     /// Everything that was asked for in this console, oldest first.
@@ -371,20 +381,23 @@ impl App {
 
     /// Says that something went wrong, or cannot be done.
     fn complain(&mut self, text: impl Into<String>) {
+        self.complaints += 1;
         self.notify(text.into(), true);
     }
 
     fn notify(&mut self, text: String, bad: bool) {
         let until = self.now + if bad { NOTICE_BAD } else { NOTICE };
-        self.notices.push_back(Notice { text, bad, until });
-        if self.notices.len() > 50 {
-            self.notices.pop_front();
-        }
+        self.notice = Some(Notice {
+            text,
+            bad,
+            until,
+            since: self.now,
+        });
     }
 
     fn tick(&mut self, now: u64) -> Vec<Effect> {
         self.now = now;
-        self.notices.retain(|notice| notice.until > now);
+        self.notice.take_if(|notice| notice.until <= now);
         let queue_now = self.queue_now();
         self.queue.table.set_time(queue_now);
         self.repository.table.set_time(queue_now);

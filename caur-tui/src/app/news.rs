@@ -81,6 +81,10 @@ impl App {
             self.overlays
                 .retain(|overlay| !matches!(overlay, Overlay::Asked(_)));
         }
+        if state == LinkState::Online {
+            // What was said about the link is over.
+            self.notice = None;
+        }
         self.known.set_link(state, self.now);
     }
 

@@ -16,6 +16,20 @@ impl App {
         if self.job.details == Details::Alone && self.scroll_details(action) {
             return Vec::new();
         }
+        let reads = matches!(
+            action,
+            Action::Search
+                | Action::NextMatch
+                | Action::PreviousMatch
+                | Action::LineFilter
+                | Action::FirstError
+                | Action::NextError
+                | Action::PreviousError
+                | Action::Percent
+        );
+        if reads && self.job.details == Details::Alone {
+            self.job.details = Details::Beside;
+        }
         let pane = self.job.pane_mut();
         match action {
             Action::LogLineUp => pane.scroll(-1),
@@ -39,6 +53,7 @@ impl App {
             Action::Search => match argument {
                 Some(text) => return self.search(text),
                 None => {
+                    self.search_from_end = pane.is_following();
                     pane.begin_search();
                     let text = String::new();
                     self.overlays
@@ -129,8 +144,14 @@ impl App {
 
     /// Looks for a text in the log, while it is typed as well.
     pub(super) fn search(&mut self, text: &str) -> Vec<Effect> {
-        // What is looked for was built a moment ago: it is more likely near the end than near the start.
-        self.job.pane_mut().search(text, Direction::Backward);
+        // At the end what is looked for lies above; who has gone somewhere reads on from there.
+        let pane = self.job.pane_mut();
+        let direction = if self.search_from_end {
+            Direction::Backward
+        } else {
+            Direction::Forward
+        };
+        pane.search(text, direction);
         Vec::new()
     }
 

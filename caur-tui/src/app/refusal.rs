@@ -13,14 +13,7 @@ impl App {
         }
         match (self.known.is_online(), self.known.may_operate) {
             (true, Some(true)) => None,
-            (true, Some(false)) => Some(format!(
-                "the Redis user {} may only read",
-                if self.known.who.is_empty() {
-                    "of this console"
-                } else {
-                    &self.known.who
-                }
-            )),
+            (true, Some(false)) => Some("the Redis user of this console may only read".to_owned()),
             (true, None) => Some("it is not known yet whether this user may change anything".to_owned()),
             (false, _) => Some("there is no link to the queue".to_owned()),
         }

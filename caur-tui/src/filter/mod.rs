@@ -62,6 +62,7 @@ fn letter(byte: u8) -> u64 {
 pub struct Filter {
     text: String,
     terms: Vec<Term>,
+    problem: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +97,8 @@ enum Comparison {
     Exactly(Vec<String>),
     Number(Order, f64),
     Anything,
+    /// What was typed compares with nothing.
+    Nothing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,15 +112,22 @@ enum Order {
 impl Filter {
     /// Reads a filter. Any text is one: what is no field of `fields` is a word.
     pub fn new(text: &str, fields: &[&str]) -> Self {
+        let (terms, problem) = parse::terms(text, fields);
         Self {
             text: text.to_owned(),
-            terms: parse::terms(text, fields),
+            terms,
+            problem,
         }
     }
 
     /// As it was typed.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// What is wrong with it, if it does not say what it seems to.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     /// Whether it shows everything.
@@ -196,6 +206,7 @@ impl Comparison {
             Self::OneOf(words) => words.iter().any(|word| value.begins_with(word)),
             Self::Exactly(words) => words.iter().any(|word| value.is(word)),
             Self::Anything => !value.is_empty(),
+            Self::Nothing => false,
             Self::Number(order, limit) => value.number().is_some_and(|number| match order {
                 Order::Less => number < *limit,
                 Order::AtMost => number <= *limit,
@@ -296,6 +307,36 @@ mod tests {
             "unknown:x",
         ] {
             assert!(!shows(filter), "{filter} hides it");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_told_and_shows_nothing_rather_than_everything() {
+        for (filter, problem) in [
+            ("class:>abc", ">abc compares with nothing"),
+            ("!age:>2x", ">2x compares with nothing"),
+            ("nofield:x", "no field nofield"),
+        ] {
+            let read = Filter::new(filter, FIELDS);
+            assert!(
+                read.problem().is_some_and(|told| told.contains(problem)),
+                "{filter}: {read:?}"
+            );
+            assert!(!shows(filter), "{filter}");
+        }
+        for filter in [
+            "class:",
+            "class:>",
+            "state:fai",
+            "extra/x86_64:",
+            "why:?",
+            "try:4",
+        ] {
+            assert_eq!(
+                Filter::new(filter, &[FIELDS, &["attempt"]].concat()).problem(),
+                None,
+                "{filter}"
+            );
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Prompt {
     pub before: String,
     /// Completions that `Tab` walks through, and which one is shown.
     pub completions: Option<(Vec<String>, usize)>,
+    /// Why what was typed was refused.
+    pub problem: Option<String>,
 }
 
 impl Prompt {
@@ -38,6 +40,7 @@ impl Prompt {
             input: Input::new(text.clone()),
             before: text,
             completions: None,
+            problem: None,
         }
     }
 

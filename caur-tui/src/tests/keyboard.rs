@@ -80,7 +80,7 @@ fn without_a_link_or_the_right_nothing_is_sent() {
     press(&mut app, "x");
     tell(&mut app, BackendMsg::Link(LinkState::Connecting));
     assert!(operations(&press(&mut app, "y")).is_empty());
-    assert!(app.notice().unwrap().text.contains("no link"));
+    assert!(testing::said(&app).contains("no link"));
 
     let mut app = online(80, 24);
     let viewer = BackendMsg::Access {
@@ -89,7 +89,7 @@ fn without_a_link_or_the_right_nothing_is_sent() {
     };
     tell(&mut app, viewer);
     assert!(operations(&press(&mut app, "/zen⏎r")).is_empty());
-    assert!(app.notice().unwrap().text.contains("may only read"));
+    assert!(testing::said(&app).contains("may only read"));
     assert!(text(&app, 80, 24).contains("read-only"));
     press(&mut app, "?");
     let help = text(&app, 80, 60);
@@ -120,7 +120,7 @@ fn what_is_typed_is_about_what_was_chosen_when_it_was_begun() {
             operations(&press(&mut app, end)).is_empty(),
             "{begin}: the second job is not meant"
         );
-        assert!(app.notice().unwrap().text.contains("building"));
+        assert!(testing::said(&app).contains("building"));
     }
 }
 
@@ -166,7 +166,7 @@ fn a_reason_for_a_pause_never_ends_one() {
     };
     tell(&mut app, BackendMsg::Builders(Vec::new(), Some(pause)));
     assert!(operations(&press(&mut app, "⏎")).is_empty());
-    assert!(app.notice().unwrap().text.contains("paused by bob already"));
+    assert!(testing::said(&app).contains("paused by bob already"));
 }
 
 #[test]
@@ -197,19 +197,16 @@ fn commands_complete_and_run() {
     let sent = operations(&press(&mut app, "/neovim⏎:priority 50⏎"));
     assert_eq!(sent[0].act, Act::Priority(JobId(22), 50));
     press(&mut app, ":nonsense⏎");
-    assert!(
-        app.notice()
-            .unwrap()
-            .text
-            .contains("there is no command :nonsense")
-    );
-    let sent = operations(&press(&mut app, ":schedule neovim-git class=3 rebuild⏎"));
+    assert!(testing::said(&app).contains("there is no command :nonsense"));
+    // What was refused stays to be corrected, and no key of it acts.
+    assert!(operations(&press(&mut app, "xrHy")).is_empty());
+    let sent = operations(&press(&mut app, "⎋:schedule neovim-git class=3 rebuild⏎"));
     let Act::Schedule(request) = &sent[0].act else {
         panic!("{sent:?}")
     };
     assert_eq!((request.class.to_string().as_str(), request.rebuild), ("3", true));
-    press(&mut app, ":schedule unknown-package⏎");
-    assert!(app.notice().unwrap().text.contains("no job of unknown-package"));
+    press(&mut app, "⎋:schedule unknown-package⏎");
+    assert!(testing::said(&app).contains("no job of unknown-package"));
 }
 
 #[test]
@@ -382,12 +379,7 @@ fn a_clipboard_takes_what_terminals_take_and_says_so() {
         copied.is_some_and(|bytes| bytes <= crate::msg::CLIPBOARD),
         "{copied:?}"
     );
-    assert!(
-        app.notice()
-            .unwrap()
-            .text
-            .contains("lines copied: terminals take no more")
-    );
+    assert!(testing::said(&app).contains("lines copied: terminals take no more"));
 }
 
 #[test]

@@ -19,16 +19,6 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         draw_prompt(app, prompt, area, buffer);
         return;
     }
-    if let Some(notice) = app.notice() {
-        let style = if notice.bad { theme.warning() } else { theme.good() };
-        let symbol = if notice.bad { "! " } else { "✓ " };
-        let text = cut(
-            &format!("{symbol}{}", one_line(&notice.text)),
-            usize::from(area.width),
-        );
-        put(&Line::styled(text, style), area, buffer);
-        return;
-    }
     let mut line = Line::default();
     if let Some((shown, total, marks)) = app.list_counts() {
         if marks > 0 {
@@ -38,6 +28,15 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
             line.push_span(Span::styled(format!("/{} ", one_line(filter)), theme.warning()));
             line.push_span(Span::styled(format!("{shown} of {total}  "), theme.faint()));
         }
+    }
+    if let Some(notice) = app.notice() {
+        let style = if notice.bad { theme.warning() } else { theme.good() };
+        let symbol = if notice.bad { "! " } else { "✓ " };
+        let room = usize::from(area.width).saturating_sub(line.width());
+        let text = cut(&format!("{symbol}{}", one_line(&notice.text)), room);
+        line.push_span(Span::styled(text, style));
+        put(&line, area, buffer);
+        return;
     }
     for (key, hint) in hints(app) {
         let key = Span::styled(key, Style::new().add_modifier(Modifier::BOLD));

@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use super::put;
+use super::{put, put_lines, wrapped};
 use crate::app::{App, View};
 use crate::msg::LinkState;
 use crate::printable::{cut, one_line};
@@ -151,25 +151,36 @@ pub fn draw_progress(app: &App, area: Rect, buffer: &mut Buffer) {
 
 /// Draws what is wrong with the link, or that the queue is paused.
 pub fn draw_notice(app: &App, area: Rect, buffer: &mut Buffer) {
-    let theme = app.theme();
-    let (text, style) = match &app.known().link.state {
-        LinkState::Reconnecting { reason, .. } | LinkState::Failed { reason } => {
-            (one_line(reason), theme.error())
-        }
-        LinkState::Connecting | LinkState::Online => match &app.known().pause {
-            None => return,
-            Some(pause) => {
-                let age = app.queue_now().saturating_sub(pause.since) / 1000;
-                let text = format!("‖ queue {}, for {}", one_line(&pause.reason), span::seconds(age));
-                (text, theme.warning())
-            }
-        },
-    };
-    put(
-        &Line::styled(cut(&text, usize::from(area.width)), style),
+    let Some((text, style)) = notice(app) else { return };
+    let width = usize::from(area.width);
+    let mut lines = wrapped(&text, width);
+    if lines.len() > usize::from(area.height) {
+        lines = vec![cut(&text, width * usize::from(area.height.max(1)))];
+    }
+    put_lines(
+        lines.into_iter().map(|line| Line::styled(line, style)),
         area,
         buffer,
     );
+}
+
+/// How many lines that takes.
+pub fn notice_height(app: &App, width: u16) -> usize {
+    notice(app).map_or(0, |(text, _)| wrapped(&text, usize::from(width)).len())
+}
+
+fn notice(app: &App) -> Option<(String, Style)> {
+    let theme = app.theme();
+    match &app.known().link.state {
+        LinkState::Reconnecting { reason, .. } | LinkState::Failed { reason } => {
+            Some((one_line(reason), theme.error()))
+        }
+        LinkState::Connecting | LinkState::Online => app.known().pause.as_ref().map(|pause| {
+            let age = app.queue_now().saturating_sub(pause.since) / 1000;
+            let text = format!("‖ queue {}, for {}", one_line(&pause.reason), span::seconds(age));
+            (text, theme.warning())
+        }),
+    }
 }
 
 fn link(app: &App, width: u16) -> Line<'static> {

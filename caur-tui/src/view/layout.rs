@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use crate::app::{App, View};
 use crate::msg::LinkState;
 use crate::screen;
+use crate::view::header;
 
 /// From which height there is room for more than one line about the whole farm.
 const ROOMY: u16 = 16;
@@ -54,6 +55,13 @@ pub fn areas(app: &App, screen: Rect) -> Areas {
             LinkState::Reconnecting { .. } | LinkState::Failed { .. } => app.known().has_data(),
         };
     areas.notice = line(has_notice, 5);
+    if has_notice && roomy {
+        // A reason that is cut off is none.
+        let wanted = header::notice_height(app, screen.width).min(3);
+        for _ in 1..wanted {
+            areas.notice.height += line(true, 8).height;
+        }
+    }
     areas.counts = line(roomy || app.view() != View::Job && screen.height >= 9, 6);
     areas.progress = line(
         roomy && app.queue().batch().is_some() && app.view() == View::Queue,
@@ -64,7 +72,7 @@ pub fn areas(app: &App, screen: Rect) -> Areas {
     let detail = match app.view() {
         View::Repository if roomy => 3.min(left.saturating_sub(8)),
         View::Repository => u16::from(left >= 6),
-        View::Queue | View::History if roomy => 2.min(left.saturating_sub(8)),
+        View::Queue | View::History if roomy => 3.min(left.saturating_sub(8)),
         View::Activity if roomy => 3.min(left.saturating_sub(8)),
         View::Builders if roomy => screen::builders::draw::detail_height(app, left.saturating_sub(1)),
         _ => 0,

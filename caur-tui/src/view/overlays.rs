@@ -12,7 +12,7 @@ use crate::operation::Standing;
 use crate::overlay::asked::Asked;
 use crate::overlay::confirm::{Confirm, Danger};
 use crate::overlay::palette::Palette;
-use crate::overlay::prompt::Prompt;
+use crate::overlay::prompt::{Prompt, Purpose};
 use crate::overlay::{Overlay, Tree};
 use crate::printable::{cut, one_line};
 use crate::question::Question;
@@ -236,6 +236,10 @@ fn draw_palette(app: &App, palette: &Palette, screen: Rect, buffer: &mut Buffer)
 }
 
 fn draw_completions(app: &App, prompt: &Prompt, footer: Rect, screen: Rect, buffer: &mut Buffer) {
+    let of_filter = app.filter_problem().filter(|_| prompt.purpose == Purpose::Filter);
+    if let Some(problem) = prompt.problem.as_deref().or(of_filter) {
+        draw_problem(app, problem, footer, screen, buffer);
+    }
     let Some((found, at)) = &prompt.completions else {
         return;
     };
@@ -259,6 +263,26 @@ fn draw_completions(app: &App, prompt: &Prompt, footer: Rect, screen: Rect, buff
             buffer.set_style(row, app.theme().selection());
         }
     }
+}
+
+/// Why what was typed was refused, above it.
+fn draw_problem(app: &App, problem: &str, footer: Rect, screen: Rect, buffer: &mut Buffer) {
+    let lines = wrapped(&format!("! {}", one_line(problem)), usize::from(footer.width));
+    let height = u16::try_from(lines.len())
+        .unwrap_or(1)
+        .min(footer.y.saturating_sub(screen.y));
+    let area = Rect {
+        y: footer.y - height,
+        height,
+        ..footer
+    };
+    ratatui::widgets::Widget::render(ratatui::widgets::Clear, area, buffer);
+    let style = app.theme().warning();
+    put_lines(
+        lines.into_iter().map(|line| Line::styled(line, style)),
+        area,
+        buffer,
+    );
 }
 
 fn draw_operations(app: &App, scroll: usize, screen: Rect, buffer: &mut Buffer) {

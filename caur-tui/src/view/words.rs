@@ -69,7 +69,6 @@ pub fn why(app: &App, job: &Job) -> String {
 pub fn about(app: &App, job: &Job) -> Vec<String> {
     let now = app.queue_now();
     let mut parts = vec![
-        format!("job {}", job.id),
         job.request.target.to_string(),
         format!("class {}", job.request.class),
         format!("by {}", one_line(&job.requested_by)),
@@ -97,6 +96,7 @@ pub fn about(app: &App, job: &Job) -> Vec<String> {
     if !job.state.is_final() {
         parts.push(format!("expected {}", span::seconds(job.expected)));
     }
+    parts.push(format!("job {}", job.id));
     parts
 }
 

@@ -251,7 +251,7 @@ impl Person {
         let cpu = cpu_time();
         self.update(key(code));
         self.draw();
-        self.own.push(cpu_time() - cpu);
+        self.own.push(cpu_time().saturating_sub(cpu));
         let latency = self.next_key.elapsed();
         if latency > self.longest_key.0 {
             self.longest_key = (latency, format!("{code:?}"));

@@ -74,8 +74,8 @@ fn is_waiting(app: &App) -> bool {
     )
 }
 
-fn notice(app: &App) -> &str {
-    &app.notice().expect("something was said").text
+fn notice(app: &App) -> String {
+    crate::testing::said(app)
 }
 
 fn entries(names: &[&str]) -> Value {

@@ -53,10 +53,13 @@ impl Demo {
     }
 }
 
+/// Which log, and how often one was opened.
+type Wanted = (Option<(JobId, Option<u32>)>, u64);
+
 /// How much of which log the console has.
 #[derive(Debug, Default)]
 struct Sent {
-    job: Option<JobId>,
+    wanted: Wanted,
     attempt: u32,
     bytes: usize,
     ended: bool,
@@ -64,20 +67,27 @@ struct Sent {
 
 impl Sent {
     /// What the console lacks of the log it wants.
-    fn news(&mut self, farm: &mut Farm, wanted: Option<JobId>) -> Vec<BackendMsg> {
-        let is_new = self.job != wanted;
+    fn news(&mut self, farm: &mut Farm, wanted: Wanted) -> Vec<BackendMsg> {
+        let is_new = self.wanted != wanted;
         if is_new {
             *self = Self {
-                job: wanted,
+                wanted,
                 ..Self::default()
             };
         }
-        let Some(job) = wanted else { return Vec::new() };
+        let (Some((job, asked)), _) = wanted else {
+            return Vec::new();
+        };
         let now = farm.snapshot().taken;
         let Some((attempt, text, complete)) = farm.log(job) else {
             let missing = BackendMsg::Log(job, LogEvent::Missing);
             return if is_new { vec![missing] } else { Vec::new() };
         };
+        // The demo keeps the log of the newest attempt only.
+        if asked.is_some_and(|asked| asked != attempt) {
+            let missing = BackendMsg::Log(job, LogEvent::Missing);
+            return if is_new { vec![missing] } else { Vec::new() };
+        }
         let mut news = Vec::new();
         if self.attempt != attempt {
             (self.attempt, self.bytes, self.ended) = (attempt, 0, false);
@@ -139,7 +149,7 @@ impl Backend for Demo {
             if self.is_online() {
                 let interest = wishes.interest.borrow_and_update().clone();
                 news.extend(seen.news(&self.farm, &interest));
-                news.extend(sent.news(&mut self.farm, interest.log.map(|(job, _)| job)));
+                news.extend(sent.news(&mut self.farm, (interest.log, interest.log_opened)));
                 let snapshot = self.farm.snapshot();
                 self.repositories.publish(&snapshot.jobs, snapshot.taken);
                 news.extend(
@@ -235,7 +245,7 @@ mod tests {
             .unwrap()
             .id;
         let mut sent = Sent::default();
-        let first = sent.news(&mut farm, Some(building));
+        let first = sent.news(&mut farm, (Some((building, None)), 0));
         assert!(
             matches!(first[0], BackendMsg::Log(id, LogEvent::Begin { attempt: 1.., .. }) if id == building)
         );
@@ -243,15 +253,15 @@ mod tests {
         while farm.log(building).is_some_and(|(_, _, complete)| !complete) {
             farm.step().unwrap();
         }
-        let rest = sent.news(&mut farm, Some(building));
+        let rest = sent.news(&mut farm, (Some((building, None)), 0));
         assert!(matches!(&rest[0], BackendMsg::Log(_, LogEvent::Pieces(..))));
         assert_eq!(rest.last(), Some(&BackendMsg::Log(building, LogEvent::End)));
         assert!(sent.bytes > before);
         assert_eq!(
-            sent.news(&mut farm, Some(JobId(1))),
+            sent.news(&mut farm, (Some((JobId(1), None)), 0)),
             [BackendMsg::Log(JobId(1), LogEvent::Missing)]
         );
-        assert_eq!(sent.news(&mut farm, Some(JobId(1))), []);
+        assert_eq!(sent.news(&mut farm, (Some((JobId(1), None)), 0)), []);
     }
 
     #[test]

@@ -60,14 +60,17 @@ async fn operate_once(hub: &Hub, operation: &Operation, mark: &OperationMark) ->
         return OperationNews::Never("there is no link to the queue".to_owned());
     };
     match carry_out(hub, &queue.marked(mark), operation).await {
-        Ok(answer) => OperationNews::Done(answer),
+        Ok(answer) => OperationNews::Done(told(&operation.act, answer)),
         Err(QueueError::Refused { reason, .. }) => OperationNews::Refused(reason),
         Err(error) if changed_nothing(&error) => OperationNews::Never(error.to_string()),
         Err(error) => {
             tracing::info!(%mark, %error, "it is not known what came of an operation");
             let unknown = BackendMsg::Operation(operation.id, OperationNews::Unknown);
             hub.report(unknown).await;
-            find_out(hub, mark).await
+            match find_out(hub, mark).await {
+                OperationNews::Done(answer) => OperationNews::Done(told(&operation.act, answer)),
+                other => other,
+            }
         }
     }
 }
@@ -89,6 +92,15 @@ async fn find_out(hub: &Hub, mark: &OperationMark) -> OperationNews {
                 tokio::time::sleep(RETRY).await;
             }
         }
+    }
+}
+
+/// What the queue answered, in words that say what it means.
+fn told(act: &Act, answer: String) -> String {
+    match act {
+        // It runs until its builder has stopped it.
+        Act::Cancel(_) if answer == "building" => "its builder stops it".to_owned(),
+        _ => answer,
     }
 }
 

@@ -143,7 +143,9 @@ fn log_state(app: &App) -> (String, Style) {
     match screen.stage() {
         Stage::Opening => parts.push("opening …".to_owned()),
         Stage::Missing => parts.push("no log".to_owned()),
-        Stage::Live | Stage::Ended if !summary.is_following => {
+        Stage::Live | Stage::Ended
+            if !summary.is_following && (screen.stage() == Stage::Live || summary.percent < 100) =>
+        {
             let below = match summary.new_below {
                 0 => String::new(),
                 new => format!(", {new} new"),

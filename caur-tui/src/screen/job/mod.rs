@@ -136,7 +136,7 @@ impl JobScreen {
 
     /// Which attempt's log is shown, once it began.
     pub fn attempt(&self) -> Option<u32> {
-        self.attempt
+        self.attempt.or(self.wanted)
     }
 
     /// How far the log has come.

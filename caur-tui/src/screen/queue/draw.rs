@@ -10,7 +10,7 @@ use super::row::{JobRow, commit};
 use crate::app::App;
 use crate::printable::{cut, one_line};
 use crate::view::list::{Cell, Column, Empty};
-use crate::view::{list, put, words};
+use crate::view::{list, put_lines, words, wrapped};
 use crate::{span, theme};
 
 /// Characters of a commit that are shown.
@@ -119,33 +119,37 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     list::draw(app, &app.queue().table, COLUMNS, empty, area, buffer);
 }
 
-/// Draws what the table has no room for about the selected job.
+/// Draws what the table has no room for about the selected job: why it stands where it does, then what it is.
 pub fn draw_detail(app: &App, area: Rect, buffer: &mut Buffer) {
     let Some(job) = app.selected_job() else { return };
     let theme = app.theme();
-    let first = Line::from(vec![
-        Span::styled(
-            format!("{} {} ", theme::symbol(job.state), job.state),
-            theme.state(job.state),
-        ),
-        Span::raw(match words::why(app, job) {
-            why if why.is_empty() => String::new(),
-            why => format!("· {why}"),
-        }),
-    ]);
-    put(&first, area, buffer);
-    if area.height > 1 {
-        let rest = Rect {
-            y: area.y + 1,
-            height: 1,
-            ..area
-        };
-        put(
-            &Line::styled(words::about(app, job).join(" · "), theme.faint()),
-            rest,
-            buffer,
-        );
+    let width = usize::from(area.width);
+    let state = format!("{} {}", theme::symbol(job.state), job.state);
+    let why = match words::why(app, job) {
+        why if why.is_empty() => state.clone(),
+        why => format!("{state} · {why}"),
+    };
+    let mut lines: Vec<Line<'static>> = wrapped(&why, width)
+        .into_iter()
+        .enumerate()
+        .map(|(at, line)| match line.strip_prefix(&state).filter(|_| at == 0) {
+            Some(rest) => Line::from(vec![
+                Span::styled(state.clone(), theme.state(job.state)),
+                Span::raw(rest.to_owned()),
+            ]),
+            None => Line::raw(line),
+        })
+        .collect();
+    let about = words::about(app, job).join(" · ");
+    let room = usize::from(area.height).saturating_sub(lines.len()).max(1);
+    let mut about = wrapped(&about, width);
+    if about.len() > room {
+        about.truncate(room);
+        let last = about.pop().unwrap_or_default();
+        about.push(cut(&format!("{last} …"), width));
     }
+    lines.extend(about.into_iter().map(|line| Line::styled(line, theme.faint())));
+    put_lines(lines, area, buffer);
 }
 
 /// Seconds that the build has run, or else that the job has been in its state.

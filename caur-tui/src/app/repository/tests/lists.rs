@@ -223,7 +223,7 @@ fn a_console_without_rights_says_why_it_asks_nothing() {
     assert_eq!(asked(&press(&mut app, "c")), None);
     assert_eq!(
         notice(&app),
-        "check: a check is a request in the queue, and the Redis user guest may only read"
+        "check: a check is a request in the queue, and the Redis user of this console may only read"
     );
     for keys in ["x", "K", "B"] {
         assert_eq!(asked(&press(&mut app, keys)), None);
