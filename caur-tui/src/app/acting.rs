@@ -105,7 +105,10 @@ impl App {
                 let danger = Danger::Type(count.to_string());
                 self.ask(Confirm::new(title, lines, danger, requests))
             }
-            Action::Cancel => self.ask(Confirm::new(title, lines, Danger::Confirm, requests)),
+            // A release overrides what a job waits for, and there is no way back.
+            Action::Cancel | Action::Release => {
+                self.ask(Confirm::new(title, lines, Danger::Confirm, requests))
+            }
             _ if count > 1 => self.ask(Confirm::new(title, lines, Danger::Confirm, requests)),
             _ => self.send(requests),
         }
