@@ -11,6 +11,8 @@ use crate::{Window, caur_tui};
 
 /// Columns and rows of a terminal on a large screen.
 const LARGE: (u16, u16) = (160, 50);
+const KEY: &str = "key";
+const KNOWN_HOSTS: &str = "known_hosts";
 
 /// A home directory that goes when it is dropped.
 pub struct Desk {
@@ -28,13 +30,11 @@ impl Desk {
             .prefix("caur-home-")
             .tempdir()
             .expect("the directory for temporary files is writable");
-        let folder = home.path().join(".ssh");
-        fs::create_dir(&folder).expect("a fresh directory is writable");
-        let key = folder.join("id_ed25519");
+        let key = home.path().join(KEY);
         fs::copy(sshd.client_key(), &key).expect("the server's keys can be read");
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("it is ours");
         let known = format!("[127.0.0.1]:{port} {}\n", sshd.host_key());
-        fs::write(folder.join("known_hosts"), known).expect("a fresh directory is writable");
+        fs::write(home.path().join(KNOWN_HOSTS), known).expect("a fresh directory is writable");
         Self { home }
     }
 
@@ -51,6 +51,9 @@ impl Desk {
             .args(arguments)
             .env_clear()
             .env("HOME", self.home())
+            // ssh looks the home directory up by the account, and knows nothing of this one.
+            .env("REDIS_SSH_KEY", self.home().join(KEY))
+            .env("REDIS_SSH_KNOWN_HOSTS", self.home().join(KNOWN_HOSTS))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TERM", "xterm-256color")
             .env("USER", "tester")

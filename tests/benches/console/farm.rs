@@ -19,7 +19,7 @@ pub const PACKAGES: usize = 2534;
 pub const REPORT: Duration = Duration::from_secs(15);
 
 const ASKER: Asker<'_> = Asker { by: "bench", why: "" };
-const LEASE: Duration = Duration::from_secs(3600);
+pub const LEASE: Duration = Duration::from_secs(3600);
 
 pub struct Farm {
     pub queue: Queue,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use caur_tests::Window;
 use caur_tests::measure::Measured;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -90,20 +91,34 @@ pub async fn many_logs() -> Vec<Measured> {
     console.shows("live").await;
     sleep(SETTLED).await;
     let (bytes, cpu) = (farm.relay.carried(), cpu_time(console.program()));
-    let begin = Instant::now();
+    let (begin, first) = (Instant::now(), newest_line(&console));
     sleep(LOOK / 2).await;
+    let lines = newest_line(&console) - first;
     let seconds = begin.elapsed().as_secs_f64();
     let cpu = cpu_time(console.program()) - cpu;
     let bytes = farm.relay.carried() - bytes;
-    assert!(console.text().contains("live"), "{}", console.text());
+    let shown = lines as f64 / seconds;
+    assert!(shown > LINES_A_SECOND as f64 * 0.9, "it shows {shown} lines/s");
     vec![Measured::new(
         &format!("CPU with {LOGS} jobs that log {LINES_A_SECOND} lines/s, one open"),
         cpu.as_secs_f64() / seconds * 100.0,
         "%",
         Some(15.0),
         format!(
-            "{cpu:.0?} in {seconds:.0} s, {:.0} KiB/s over the link",
+            "{cpu:.0?} in {seconds:.0} s, {shown:.0} lines/s followed, {:.0} KiB/s over the link",
             bytes as f64 / seconds / 1024.0
         ),
     )]
+}
+
+/// The number of the last line of the log that is on the screen.
+fn newest_line(console: &Window) -> u64 {
+    let text = console.text();
+    let numbers = text.lines().filter_map(|line| {
+        let (number, _) = line.split_once('[')?.1.split_once("] Building")?;
+        number.trim().parse::<u64>().ok()
+    });
+    numbers
+        .last()
+        .unwrap_or_else(|| panic!("no log is shown:\n{text}"))
 }

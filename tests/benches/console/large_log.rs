@@ -2,18 +2,21 @@
 
 use std::time::{Duration, Instant};
 
+use caur_core::log::LogWriter;
 use caur_core::model::BuildOutcome;
 use caur_core::queue::Attempt;
 use caur_tests::eventually;
 use caur_tests::measure::Measured;
 
-use super::farm::{Farm, request};
+use super::farm::{Farm, LEASE, request};
 use super::process::peak_memory;
 
 /// Lines, and bytes of each.
 pub const LINES: usize = 1_000_000;
 pub const LINE: usize = 100;
 
+/// Lines of a batch, which has 64 KiB as those of builders.
+const BATCH: usize = 655;
 const LIMIT: Duration = Duration::from_secs(120);
 const MEBIBYTE: f64 = (1 << 20) as f64;
 
@@ -29,14 +32,13 @@ pub async fn opened() -> Vec<Measured> {
         .expect("the batch is taken");
     let instance = farm.builder("alder", 1).await;
     let token = farm.claim(&instance, 0).await;
-    let writer = farm.writer(&token);
-    let sender = writer.sender();
-    for first in (0..LINES).step_by(1000) {
-        let text: String = (first..first + 1000).map(line).collect();
-        sender.send(text.into_bytes()).await.expect("the lease is held");
+    // A writer that is outrun leaves the oldest out, so that each batch is waited for.
+    for first in (0..LINES).step_by(BATCH) {
+        let text: String = (first..LINES.min(first + BATCH)).map(line).collect();
+        LogWriter::append(farm.queue.link(), &token, &text, LEASE)
+            .await
+            .expect("Redis answers");
     }
-    drop(sender);
-    writer.close(LIMIT).await;
     let failed = Attempt {
         outcome: BuildOutcome::Failed,
         reason: "it does not compile".to_owned(),

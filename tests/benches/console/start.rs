@@ -39,35 +39,43 @@ pub async fn nobody_there() -> Vec<Measured> {
     table
 }
 
-/// The whole queue.
+/// The whole queue: through SSH and, as its yardstick, straight from Redis.
 pub async fn full_queue() -> Vec<Measured> {
     let farm = Farm::new().await;
     farm.fill().await;
+    let url = format!("redis://127.0.0.1:{}", farm.server.port());
     let all = format!("of {PACKAGES} done");
-    let (mut times, mut first) = (Vec::new(), Vec::new());
-    let mut bytes = 0;
-    for _ in 0..REPEATS {
-        let before = farm.relay.carried();
-        let begin = Instant::now();
-        let console = farm.console();
-        console.shows(" done").await;
-        first.push(begin.elapsed());
-        console.shows(&all).await;
-        times.push(begin.elapsed());
-        bytes = farm.relay.carried() - before;
+    let mut table = Vec::new();
+    for (what, bar) in [("through SSH", Some(500.0)), ("without SSH", None)] {
+        let (mut times, mut first) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
+        for _ in 0..REPEATS {
+            let before = farm.relay.carried();
+            let begin = Instant::now();
+            let console = match bar {
+                Some(_) => farm.console(),
+                None => farm.console_with(&["--redis-url", &url]),
+            };
+            console.shows(" done").await;
+            first.push(begin.elapsed());
+            console.shows(&all).await;
+            times.push(begin.elapsed());
+            bytes = farm.relay.carried() - before;
+        }
+        let first = median(&mut first);
+        table.push(Measured::new(
+            &format!("start to full queue of {PACKAGES} jobs {what}"),
+            median(&mut times).as_secs_f64() * 1e3,
+            "ms",
+            bar,
+            format!(
+                "{}; first jobs after {first:.0?}, {} KiB over the link",
+                spread(&times),
+                bytes / 1024
+            ),
+        ));
     }
-    let first = median(&mut first);
-    vec![Measured::new(
-        &format!("start to full queue of {PACKAGES} jobs through SSH"),
-        median(&mut times).as_secs_f64() * 1e3,
-        "ms",
-        Some(500.0),
-        format!(
-            "{}; first jobs after {first:.0?}, {} KiB over the link",
-            spread(&times),
-            bytes / 1024
-        ),
-    )]
+    table
 }
 
 fn spread(sorted: &[Duration]) -> String {
