@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::host_key::HostKeys;
 use super::login::log_in;
+use super::prompt_stream::PromptStream;
 use super::proxy_command::ProxyStream;
 use super::questions::{HostQuestion, Question, Questions};
 use super::session::{Session, SshTarget};
@@ -108,8 +109,7 @@ async fn reach(
     let stream = in_time(STEP_TIMEOUT, name, "answer", connecting)
         .await?
         .map_err(unreachable)?;
-    stream.set_nodelay(true).map_err(unreachable)?;
-    Ok(Box::new(stream))
+    Ok(Box::new(PromptStream::new(stream).map_err(unreachable)?))
 }
 
 /// Exchanges keys over `stream` and checks the server's.

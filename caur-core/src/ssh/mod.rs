@@ -11,6 +11,7 @@ mod host_key;
 mod jump;
 mod known_hosts;
 mod login;
+mod prompt_stream;
 mod proxy_command;
 #[cfg(test)]
 mod question_tests;
