@@ -61,6 +61,39 @@ pub struct Column<R> {
     pub cell: fn(&App, &R) -> Cell,
 }
 
+/// A column of texts: its heading, from which width it is shown, its own width, its order, and what stands in it.
+pub const fn column<R>(
+    title: &'static str,
+    from: u16,
+    width: u16,
+    order: usize,
+    cell: fn(&App, &R) -> Cell,
+) -> Column<R> {
+    Column {
+        title,
+        from,
+        width,
+        share: 1,
+        right: false,
+        order,
+        cell,
+    }
+}
+
+/// A column of numbers.
+pub const fn number<R>(
+    title: &'static str,
+    from: u16,
+    width: u16,
+    order: usize,
+    cell: fn(&App, &R) -> Cell,
+) -> Column<R> {
+    Column {
+        right: true,
+        ..column(title, from, width, order, cell)
+    }
+}
+
 /// What an empty list says.
 #[derive(Debug, Clone, Copy)]
 pub struct Empty {

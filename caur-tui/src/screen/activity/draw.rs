@@ -7,7 +7,7 @@ use ratatui::text::Line;
 use super::TrailRow;
 use crate::app::App;
 use crate::printable::{cut, one_line};
-use crate::view::list::{Cell, Column, Empty};
+use crate::view::list::{Cell, Column, Empty, column};
 use crate::view::{list, put_lines, wrapped};
 use crate::{date, span};
 
@@ -37,24 +37,6 @@ const COLUMNS: &[Column<TrailRow>] = &[
         })
     },
 ];
-
-const fn column(
-    title: &'static str,
-    from: u16,
-    width: u16,
-    order: usize,
-    cell: fn(&App, &TrailRow) -> Cell,
-) -> Column<TrailRow> {
-    Column {
-        title,
-        from,
-        width,
-        share: 1,
-        right: false,
-        order,
-        cell,
-    }
-}
 
 /// Draws the view.
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::printable::{cut, one_line};
 use crate::screen::queue::took;
 use crate::view::bar::{bar, percent};
-use crate::view::list::{Cell, Column, Empty};
+use crate::view::list::{Cell, Column, Empty, column, number};
 use crate::view::{list, put_lines};
 use crate::{size, span};
 
@@ -88,37 +88,6 @@ const COLUMNS: &[Column<BuilderRow>] = &[
         })
     },
 ];
-
-const fn column(
-    title: &'static str,
-    from: u16,
-    width: u16,
-    order: usize,
-    cell: fn(&App, &BuilderRow) -> Cell,
-) -> Column<BuilderRow> {
-    Column {
-        title,
-        from,
-        width,
-        share: 1,
-        right: false,
-        order,
-        cell,
-    }
-}
-
-const fn number(
-    title: &'static str,
-    from: u16,
-    width: u16,
-    order: usize,
-    cell: fn(&App, &BuilderRow) -> Cell,
-) -> Column<BuilderRow> {
-    Column {
-        right: true,
-        ..column(title, from, width, order, cell)
-    }
-}
 
 /// A value that is marked where it is worth a look.
 fn worth(app: &App, a_look: bool, text: String) -> Cell {

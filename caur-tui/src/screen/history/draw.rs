@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::printable::{cut, one_line};
 use crate::screen::queue::{JobRow, commit, took, waited};
 use crate::view::list;
-use crate::view::list::{Cell, Column, Empty};
+use crate::view::list::{Cell, Column, Empty, column, number};
 use crate::{date, span, theme};
 
 /// Characters of a commit that are shown.
@@ -69,37 +69,6 @@ const COLUMNS: &[Column<JobRow>] = &[
         })
     },
 ];
-
-const fn column(
-    title: &'static str,
-    from: u16,
-    width: u16,
-    order: usize,
-    cell: fn(&App, &JobRow) -> Cell,
-) -> Column<JobRow> {
-    Column {
-        title,
-        from,
-        width,
-        share: 1,
-        right: false,
-        order,
-        cell,
-    }
-}
-
-const fn number(
-    title: &'static str,
-    from: u16,
-    width: u16,
-    order: usize,
-    cell: fn(&App, &JobRow) -> Cell,
-) -> Column<JobRow> {
-    Column {
-        right: true,
-        ..column(title, from, width, order, cell)
-    }
-}
 
 fn ended(row: &JobRow) -> u64 {
     row.job.finished.unwrap_or(row.job.since)

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use super::row::{JobRow, commit};
 use crate::app::App;
 use crate::printable::{cut, one_line};
-use crate::view::list::{Cell, Column, Empty};
+use crate::view::list::{Cell, Column, Empty, column, number};
 use crate::view::{list, put_lines, words, wrapped};
 use crate::{span, theme};
 
@@ -68,37 +68,6 @@ pub const COLUMNS: &[Column<JobRow>] = &[
         ..column("why", 76, 0, 0, |app, row| of(app, row, why(app, &row.job)))
     },
 ];
-
-const fn column(
-    title: &'static str,
-    from: u16,
-    width: u16,
-    order: usize,
-    cell: fn(&App, &JobRow) -> Cell,
-) -> Column<JobRow> {
-    Column {
-        title,
-        from,
-        width,
-        share: 1,
-        right: false,
-        order,
-        cell,
-    }
-}
-
-const fn number(
-    title: &'static str,
-    from: u16,
-    width: u16,
-    order: usize,
-    cell: fn(&App, &JobRow) -> Cell,
-) -> Column<JobRow> {
-    Column {
-        right: true,
-        ..column(title, from, width, order, cell)
-    }
-}
 
 fn of(app: &App, row: &JobRow, text: String) -> Cell {
     let style = if row.job.state.is_final() {

@@ -13,7 +13,7 @@ use crate::size::{bytes, grouped};
 use crate::span;
 use crate::table::Row;
 use crate::theme::Theme;
-use crate::view::list::{Cell, Column, Empty};
+use crate::view::list::{Cell, Column, Empty, column, number};
 use crate::view::{list, put, put_lines};
 
 /// Seconds for which the outcome of a request stands in the place of everything else where there is one line only.
@@ -68,37 +68,6 @@ const COLUMNS: &[Column<PackageRow>] = &[
         })
     },
 ];
-
-const fn column(
-    title: &'static str,
-    from: u16,
-    width: u16,
-    order: usize,
-    cell: fn(&App, &PackageRow) -> Cell,
-) -> Column<PackageRow> {
-    Column {
-        title,
-        from,
-        width,
-        share: 1,
-        right: false,
-        order,
-        cell,
-    }
-}
-
-const fn number(
-    title: &'static str,
-    from: u16,
-    width: u16,
-    order: usize,
-    cell: fn(&App, &PackageRow) -> Cell,
-) -> Column<PackageRow> {
-    Column {
-        right: true,
-        ..column(title, from, width, order, cell)
-    }
-}
 
 /// How a mark looks.
 pub fn style(theme: Theme, mark: Mark) -> Style {
