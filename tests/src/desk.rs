@@ -20,12 +20,12 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A desk from which one may log in to `sshd`, which is reached at `ports` on 127.0.0.1.
+    /// A desk from which one may log in to `sshd`, which is reached at `port` on 127.0.0.1.
     ///
     /// # Panics
     /// When the directory for temporary files cannot be written.
     #[must_use]
-    pub fn with_key_of(sshd: &Sshd, ports: &[u16]) -> Self {
+    pub fn with_key_of(sshd: &Sshd, port: u16) -> Self {
         let home = tempfile::Builder::new()
             .prefix("caur-home-")
             .tempdir()
@@ -33,10 +33,7 @@ impl Desk {
         let key = home.path().join(KEY);
         fs::copy(sshd.client_key(), &key).expect("the server's keys can be read");
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("it is ours");
-        let known = ports
-            .iter()
-            .map(|port| format!("[127.0.0.1]:{port} {}\n", sshd.host_key()));
-        let known: String = known.collect();
+        let known = format!("[127.0.0.1]:{port} {}\n", sshd.host_key());
         fs::write(home.path().join(KNOWN_HOSTS), known).expect("a fresh directory is writable");
         Self { home }
     }

@@ -240,8 +240,6 @@ impl Link {
             loop {
                 // A client that breaks off has ended; what it sent before is under way all the same.
                 let count = from.read(&mut buffer).await.unwrap_or(0);
-                // It is the network and no computer: it has no delays of its own. Fails only on a connection that is gone.
-                let _gone = from.as_ref().set_quickack(true);
                 let packets = i32::try_from(count.div_ceil(PACKET)).unwrap_or(i32::MAX);
                 let is_lost = dice.random_bool(1.0 - (1.0 - self.way.loss).powi(packets));
                 let mending = Duration::from_millis(if is_lost { dice.random_range(MENDING) } else { 0 });

@@ -43,7 +43,7 @@ impl Farm {
         Self {
             queue: Queue::open(redis.link()).await.unwrap(),
             behind: Relay::start(redis.port()).await,
-            desk: Desk::with_key_of(&sshd, &[link.port()]),
+            desk: Desk::with_key_of(&sshd, link.port()),
             link,
             redis,
             sshd,

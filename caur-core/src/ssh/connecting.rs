@@ -12,7 +12,6 @@ use tokio::time::timeout;
 
 use super::host_key::HostKeys;
 use super::login::log_in;
-use super::prompt_stream::PromptStream;
 use super::proxy_command::ProxyStream;
 use super::questions::{HostQuestion, Question, Questions};
 use super::session::{Session, SshTarget};
@@ -109,7 +108,8 @@ async fn reach(
     let stream = in_time(STEP_TIMEOUT, name, "answer", connecting)
         .await?
         .map_err(unreachable)?;
-    Ok(Box::new(PromptStream::new(stream).map_err(unreachable)?))
+    stream.set_nodelay(true).map_err(unreachable)?;
+    Ok(Box::new(stream))
 }
 
 /// Exchanges keys over `stream` and checks the server's.

@@ -11,7 +11,6 @@ mod host_key;
 mod jump;
 mod known_hosts;
 mod login;
-mod prompt_stream;
 mod proxy_command;
 #[cfg(test)]
 mod question_tests;

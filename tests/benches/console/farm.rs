@@ -41,7 +41,7 @@ impl Farm {
         let relay = Relay::start(sshd.port()).await;
         Self {
             queue: Queue::open(server.link()).await.expect("the queue opens"),
-            desk: Desk::with_key_of(&sshd, &[relay.port(), sshd.port()]),
+            desk: Desk::with_key_of(&sshd, relay.port()),
             relay,
             server,
             sshd,
@@ -106,12 +106,6 @@ impl Farm {
     pub fn console(&self) -> Window {
         self.desk
             .console_through(&self.sshd, self.relay.port(), self.server.port())
-    }
-
-    /// The same without the relay, whose kernel answers at other times than a console's does.
-    pub fn console_without_relay(&self) -> Window {
-        self.desk
-            .console_through(&self.sshd, self.sshd.port(), self.server.port())
     }
 
     /// The real console with other arguments.

@@ -114,11 +114,11 @@ pub async fn many_logs() -> Vec<Measured> {
 /// The number of the last line of the log that is on the screen.
 fn newest_line(console: &Window) -> u64 {
     let text = console.text();
-    let numbers = text.lines().filter_map(|line| {
+    let mut numbers = text.lines().filter_map(|line| {
         let (number, _) = line.split_once('[')?.1.split_once("] Building")?;
         number.trim().parse::<u64>().ok()
     });
     numbers
-        .max()
+        .next_back()
         .unwrap_or_else(|| panic!("no log is shown:\n{text}"))
 }

@@ -3,8 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-use caur_tests::Window;
-use caur_tests::measure::Measured;
+use caur_tests::measure::{Measured, median};
 
 use super::farm::{Farm, PACKAGES};
 
@@ -29,10 +28,9 @@ pub async fn nobody_there() -> Vec<Measured> {
             console.shows("connecting").await;
             times.push(begin.elapsed());
         }
-        times.sort_unstable();
         table.push(Measured::new(
             &format!("start to first frame, no server reachable{what}"),
-            milliseconds(&times),
+            median(&mut times).as_secs_f64() * 1e3,
             "ms",
             Some(100.0),
             spread(&times),
@@ -45,55 +43,39 @@ pub async fn nobody_there() -> Vec<Measured> {
 pub async fn full_queue() -> Vec<Measured> {
     let farm = Farm::new().await;
     farm.fill().await;
-    let all = format!("of {PACKAGES} done");
-    let before = farm.relay.carried();
-    farm.console().shows(&all).await;
-    let kibibytes = (farm.relay.carried() - before) / 1024;
-
     let url = format!("redis://127.0.0.1:{}", farm.server.port());
-    let straight = || farm.console_with(&["--redis-url", &url]);
-    let (times, first) = timed(|| farm.console_without_relay(), &all).await;
-    let (yardstick, _) = timed(straight, &all).await;
-    vec![
-        Measured::new(
-            &format!("start to full queue of {PACKAGES} jobs through SSH"),
-            milliseconds(&times),
+    let all = format!("of {PACKAGES} done");
+    let mut table = Vec::new();
+    for (what, bar) in [("through SSH", Some(500.0)), ("without SSH", None)] {
+        let (mut times, mut first) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
+        for _ in 0..REPEATS {
+            let before = farm.relay.carried();
+            let begin = Instant::now();
+            let console = match bar {
+                Some(_) => farm.console(),
+                None => farm.console_with(&["--redis-url", &url]),
+            };
+            console.shows(" done").await;
+            first.push(begin.elapsed());
+            console.shows(&all).await;
+            times.push(begin.elapsed());
+            bytes = farm.relay.carried() - before;
+        }
+        let first = median(&mut first);
+        table.push(Measured::new(
+            &format!("start to full queue of {PACKAGES} jobs {what}"),
+            median(&mut times).as_secs_f64() * 1e3,
             "ms",
-            Some(500.0),
+            bar,
             format!(
-                "{}; first jobs after {:.0} ms, {kibibytes} KiB over the link",
+                "{}; first jobs after {first:.0?}, {} KiB over the link",
                 spread(&times),
-                milliseconds(&first)
+                bytes / 1024
             ),
-        ),
-        Measured::new(
-            "the same straight from Redis",
-            milliseconds(&yardstick),
-            "ms",
-            None,
-            spread(&yardstick),
-        ),
-    ]
-}
-
-/// The times, in order, from each start until the whole queue was there, and until any of it was.
-async fn timed(start: impl Fn() -> Window, all: &str) -> (Vec<Duration>, Vec<Duration>) {
-    let (mut times, mut first) = (Vec::new(), Vec::new());
-    for _ in 0..REPEATS {
-        let begin = Instant::now();
-        let console = start();
-        console.shows(" done").await;
-        first.push(begin.elapsed());
-        console.shows(all).await;
-        times.push(begin.elapsed());
+        ));
     }
-    times.sort_unstable();
-    first.sort_unstable();
-    (times, first)
-}
-
-fn milliseconds(sorted: &[Duration]) -> f64 {
-    sorted[sorted.len() / 2].as_secs_f64() * 1e3
+    table
 }
 
 fn spread(sorted: &[Duration]) -> String {
